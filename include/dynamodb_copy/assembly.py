@@ -1,0 +1,90 @@
+"""One run of one job as its verbs: what the DAGs and the command line call."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from dynamodb_copy.aws.backoff import Clock
+from dynamodb_copy.aws.clients import Connect
+from dynamodb_copy.aws.connection_pool import Timeouts
+from dynamodb_copy.aws.tables import described
+from dynamodb_copy.job import Job
+from dynamodb_copy.model import Segment, Tally
+from dynamodb_copy.phases import planning, prepare, repairing
+from dynamodb_copy.phases.comparing import Tables, compare
+from dynamodb_copy.phases.context import RunContext, local_schedules
+from dynamodb_copy.phases.copying import Progress, copy
+from dynamodb_copy.phases.forecasting import Forecast, forecast
+from dynamodb_copy.phases.mirroring import mirror
+from dynamodb_copy.phases.prepare import Prepared
+from dynamodb_copy.phases.sealing import seal
+from dynamodb_copy.phases.verifying import verify
+from dynamodb_copy.report import Report, Verdict
+from dynamodb_copy.state.plans import Plan, load_plan
+
+__all__ = ["CopyRun", "Forecast", "Plan", "Prepared", "Progress", "open_run"]
+
+
+def open_run(
+    job: Job, run_id: str, connect: Connect, *, timeouts: Timeouts | None = None, clock: Clock | None = None
+) -> CopyRun:
+    """Open a run by its id; many processes may hold the same run open at once."""
+    return CopyRun(RunContext(job, run_id, connect, timeouts or Timeouts(), clock or Clock()))
+
+
+class CopyRun:
+    """A run's verbs, in the order of their use; each may be killed at any point and called again."""
+
+    def __init__(self, context: RunContext) -> None:
+        self._context = context
+
+    def prepare(self) -> Prepared:
+        """Refuse what must not be, create what is missing."""
+        return prepare.prepare(self._context)
+
+    def target_is_active(self) -> bool:
+        """Whether the target and its indexes can be written."""
+        return described(self._context.target_client, self._context.job.target.table).is_active
+
+    def plan(self) -> Plan:
+        """Decide segments and limits; a second call returns the stored plan."""
+        return planning.plan(self._context)
+
+    def copy(self, segment: Segment, on_progress: Progress) -> Tally:
+        """Copy what earlier attempts left of the segment; return its cumulative tally."""
+        context, plan = self._planned()
+        return copy(context, plan, segment, on_progress)
+
+    def mirror(self) -> int:
+        """Delete from the target what the source does not have; return how many keys the run deleted."""
+        return mirror(*self._planned())
+
+    def verify(self) -> Verdict:
+        """Compare the target with what was read; raises ContentDiffersError."""
+        return verify(*self._planned())
+
+    def seal(self) -> Report:
+        """Write the run's report; from then on the copy counts."""
+        return seal(*self._planned())
+
+    def repair(self) -> Verdict:
+        """Write only what differs, then compare again."""
+        return repairing.repair(self._context)
+
+    def forecast(self) -> Forecast:
+        """Say what would happen; touches nothing."""
+        return forecast(self._context)
+
+    def compare(self, *, show_keys: bool = False) -> Verdict:
+        """Compare source and target as they are now; writes nothing."""
+        context = replace(self._context, schedule=local_schedules())
+        source = prepare.readable_source(context)
+        target = described(context.target_client, context.job.target.table)
+        prepare.check_shapes(source, target)
+        plan = planning.make_plan(context, source, target)
+        return compare(Tables(context, plan, lambda: None), show_keys=show_keys)
+
+    def _planned(self) -> tuple[RunContext, Plan]:
+        """The stored plan, and the job as it was when the plan was made."""
+        plan = load_plan(self._context.rows, self._context.run)
+        return replace(self._context, job=Job.from_text(plan.job_name, plan.job_text)), plan

@@ -1,0 +1,1 @@
+"""Everything that talks to AWS; nothing above it imports boto3 or botocore."""

@@ -1,0 +1,42 @@
+"""Fingerprints of items: a hash of the key and a hash of the content, and their sums per key bucket."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from dynamodb_copy.formats.dynamodb_json import canonical_lines, item_hash, key_bucket, key_hash
+from dynamodb_copy.model import BUCKETS, Digest, Item, KeySchema, Tally
+
+
+@dataclass(frozen=True, slots=True)
+class Fingerprints:
+    """How the items of one run are compared; items that TTL may remove before the run ends are left out."""
+
+    keys: KeySchema
+    ttl_attribute: str | None = None
+    expires_before: int = 0  # epoch seconds
+
+    def of(self, items: list[Item]) -> Iterator[tuple[bytes, int]]:
+        """Yield key hash and item hash of each item that is compared."""
+        for item, line in zip(items, canonical_lines(items), strict=True):
+            if not self.is_expiring(item):
+                yield key_hash(item, self.keys), item_hash(line)
+
+    def tally(self, items: list[Item]) -> Tally:
+        """Count the items; those that expire count, but not towards the digest."""
+        lines = canonical_lines(items)
+        buckets = [0] * BUCKETS
+        expiring = 0
+        for item, line in zip(items, lines, strict=True):
+            if self.ttl_attribute is not None and self.is_expiring(item):
+                expiring += 1
+                continue
+            buckets[key_bucket(key_hash(item, self.keys))] += item_hash(line)
+        size_bytes = sum(map(len, lines))
+        return Tally(items=len(items), bytes=size_bytes, expiring=expiring, digest=Digest(tuple(buckets)))
+
+    def is_expiring(self, item: Item) -> bool:
+        """Whether TTL may remove the item before the run ends; TTL looks at numbers only."""
+        number = item.get(self.ttl_attribute or "", {}).get("N")
+        return self.ttl_attribute is not None and number is not None and float(number) < self.expires_before

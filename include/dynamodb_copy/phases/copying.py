@@ -1,0 +1,127 @@
+"""Copy: one segment, under its lease, from its last checkpoint on."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from dynamodb_copy.aws.tables import described
+from dynamodb_copy.engine import copy_segment, finished
+from dynamodb_copy.errors import TableError, TransientError
+from dynamodb_copy.formats.fingerprints import Fingerprints
+from dynamodb_copy.model import Checkpoint, Segment, Tally
+from dynamodb_copy.phases.context import RunContext
+from dynamodb_copy.ports import CheckpointStore, Fence
+from dynamodb_copy.sinks.batch_writer import BatchWriter
+from dynamodb_copy.sinks.capacity_budget import CapacityBudget
+from dynamodb_copy.sinks.table import TableSink
+from dynamodb_copy.sources.table_scan import TableScan, whole_items
+from dynamodb_copy.state.checkpoints import StateCheckpoints, segment_key
+from dynamodb_copy.state.leases import Fences, Lease
+from dynamodb_copy.state.plans import Plan
+from dynamodb_copy.state.rows import RowKey
+from dynamodb_copy.steps.counting import counting
+
+Progress = Callable[[Segment, Tally], None]
+"""Told a segment's cumulative tally after each checkpoint."""
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Announcing:
+    """Checkpoints that also tell people."""
+
+    checkpoints: CheckpointStore
+    on_progress: Progress
+
+    def load(self, segment: Segment) -> Checkpoint:
+        """As the store beneath."""
+        return self.checkpoints.load(segment)
+
+    def save(self, segment: Segment, checkpoint: Checkpoint) -> None:
+        """As the store beneath, then tell."""
+        self.checkpoints.save(segment, checkpoint)
+        self.on_progress(segment, checkpoint.tally)
+
+
+def copy(context: RunContext, plan: Plan, segment: Segment, on_progress: Progress) -> Tally:
+    """Copy what earlier attempts left of the segment and return its cumulative tally."""
+    check_tables(context, plan)
+    with leased(context, plan, segment_key(context.run, segment)) as (fence, holder):
+        checkpoints = _Announcing(StateCheckpoints(context.rows, context.run, holder), on_progress)
+        writer = target_writer(context, plan, fence)
+        source, sink = source_scan(context, plan), TableSink(writer, plan.keys)
+        return copy_segment(source, sink, segment, checkpoints, [counting(fingerprints(plan))])
+
+
+def check_tables(context: RunContext, plan: Plan) -> None:
+    """Refuse tables that were dropped and created again since the plan was made."""
+    for client, name, table_id in (
+        (context.source_client, context.job.source.table, plan.source_id),
+        (context.target_client, context.job.target.table, plan.target_id),
+    ):
+        table = described(client, name)
+        if table.table_id != table_id:
+            raise TableError(f"{table.arn} was dropped and created again since this run was planned; start a new run")
+
+
+@contextmanager
+def leased(context: RunContext, plan: Plan, key: RowKey) -> Iterator[tuple[Fence, str]]:
+    """Hold the run's lease on the target and this attempt's on a row; yields the fence and the attempt's name."""
+    run_lease, lease = context.run_lease(plan.target_arn), context.attempt_lease(key)
+    run_lease.acquire(wait_while_alive=False)
+    lease.acquire(wait_while_alive=True)
+    try:
+        yield Fences(lease.check, run_lease.check), lease.holder
+    except TransientError:
+        _let_go(lease)
+        raise
+    except BaseException:
+        lease.release()
+        raise
+    else:
+        lease.release()
+
+
+def _let_go(lease: Lease) -> None:
+    """Release after a failure that may well keep the release from arriving: the lease then runs out by itself."""
+    try:
+        lease.release()
+    except TransientError as error:
+        _log.warning("The lease was not released, the next attempt waits for its end: %s", error)
+
+
+def fence_out_segments(context: RunContext, plan: Plan) -> list[Tally]:
+    """Return every segment's tally once all are done and no attempt can send any more.
+
+    Raises RunIncompleteError. Taking each segment's lease makes every earlier attempt's next renewal fail.
+    """
+    checkpoints = StateCheckpoints(context.rows, context.run, "")
+    tallies = finished(checkpoints, plan.segments)
+    for segment in plan.segments:
+        lease = context.attempt_lease(segment_key(context.run, segment))
+        lease.acquire(wait_while_alive=True)
+        lease.release()
+    return tallies
+
+
+def source_scan(context: RunContext, plan: Plan) -> TableScan:
+    """The source's items, under the run's read limit."""
+    request = whole_items(context.job.source.table, consistent=context.job.consistent)
+    wire = context.wire(context.source_client)
+    return TableScan(wire, request, plan.segment_count, lambda: context.limiter("read", plan.read_units))
+
+
+def target_writer(context: RunContext, plan: Plan, fence: Fence) -> BatchWriter:
+    """Writes to the target, under the run's write limits and a fence."""
+    limiters = {name: context.limiter(f"write/{name}", units) for name, units in plan.write_units.items()}
+    wire = context.wire(context.target_client)
+    return BatchWriter(wire, context.job.target.table, fence=fence, budget=CapacityBudget(limiters))
+
+
+def fingerprints(plan: Plan) -> Fingerprints:
+    """How the run's items are compared."""
+    return Fingerprints(plan.keys, plan.ttl_attribute, plan.expires_before)

@@ -1,0 +1,121 @@
+"""Prepare: refuse what must not be, create what is missing; nothing is written before every check has passed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from dynamodb_copy.aws.tables import AWS_MANAGED_KEY, Table, create_like, describe, described, tags, ttl_attribute
+from dynamodb_copy.errors import TableError, TargetRefusedError
+from dynamodb_copy.phases.context import RunContext
+from dynamodb_copy.state.claims import Claim, claim, claims_on
+
+TTL_TAG = "dynamodb-copy:ttl-after-verify"
+"""On a table that a run created: the attribute for TTL, which is switched on once the first copy was verified.
+
+A tag, because it comes into being with the table: no kill can fall between the two.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """The target as it is to be written."""
+
+    target_arn: str
+    created: bool
+    notes: list[str]
+
+
+def prepare(context: RunContext) -> Prepared:
+    """Check source and target, and create a missing target like the source.
+
+    Raises TableError and TargetRefusedError, with the job's field, for what must not be; then nothing was touched but
+    the state table.
+    """
+    source = readable_source(context)
+    target = describe(context.target_client, context.job.target.table)
+    if target is None:
+        check_encryption(context, source)
+        context.ensure_state()
+        return _create(context, source)
+    check_shapes(source, target)
+    context.ensure_state()
+    return _take(context, source, target, Prepared(target.arn, created=False, notes=[]))
+
+
+def readable_source(context: RunContext) -> Table:
+    """The source, which must exist and be readable."""
+    source = described(context.source_client, context.job.source.table)
+    if not source.is_readable:
+        raise TableError(f"from.table: {source.arn} is {source.status}; it must be ACTIVE: wait for it")
+    return source
+
+
+def check_shapes(source: Table, target: Table) -> None:
+    """Refuse a target that cannot hold the source's items."""
+    if source.arn == target.arn:
+        raise TargetRefusedError(f"to: {target.arn} is the source itself; name another table, region or account")
+    if source.key_types != target.key_types:
+        raise TableError(
+            f"to.table: {target.arn} has the keys {_shown(target)}, the source has {_shown(source)}; "
+            "name a table with the same keys, or one that does not exist yet"
+        )
+    if target.status not in {"ACTIVE", "UPDATING", "CREATING"}:
+        raise TableError(f"to.table: {target.arn} is {target.status}; wait until it is ACTIVE, or name another table")
+
+
+def check_ownership(context: RunContext, source: Table, target: Table) -> None:
+    """Refuse a target that holds items which this source did not put there."""
+    claims = [made for made in claims_on(context.rows, target.arn) if made.target_id == target.table_id]
+    if any(made.source_arn == source.arn for made in claims) or context.job.target.existing == "allow":
+        return
+    if claims:
+        raise TargetRefusedError(
+            f"to.table: {target.arn} is filled from {claims[0].source_arn} by job {claims[0].job_name!r}; two sources "
+            "would overwrite each other: name another target, or say `existing: allow` if the other job is gone"
+        )
+    if _holds_items(context, target):
+        raise TargetRefusedError(
+            f"to.table: {target.arn} holds items and was never this job's target; "
+            "name another table, empty it, or say `existing: allow` to write into it"
+        )
+
+
+def _create(context: RunContext, source: Table) -> Prepared:
+    client, job = context.target_client, context.job
+    kept_tags = tags(context.source_client, source.arn)
+    ttl = ttl_attribute(context.source_client, source.name)
+    if ttl is not None:
+        kept_tags.append({"Key": TTL_TAG, "Value": ttl})
+    if not create_like(client, source, job.target.table, tags=kept_tags, kms_key=job.target.kms_key):
+        return prepare(context)  # another run was faster: its table is judged like any that exists
+    target = described(client, job.target.table)
+    check_shapes(source, target)
+    notes = [] if ttl is None else [f"TTL on {ttl!r} is switched on after the first verified copy"]
+    return _take(context, source, target, Prepared(target.arn, created=True, notes=notes))
+
+
+def _take(context: RunContext, source: Table, target: Table, prepared: Prepared) -> Prepared:
+    context.run_lease(target.arn).acquire(wait_while_alive=False)
+    check_ownership(context, source, target)
+    claim(context.rows, target.arn, Claim(source.arn, target.table_id, context.job.name))
+    return prepared
+
+
+def check_encryption(context: RunContext, source: Table) -> None:
+    """A KMS key belongs to a region: only a person can say which one takes its place."""
+    if source.kms_key is not None and context.job.target.kms_key is None:
+        raise TableError(
+            f"to.kms_key: the source is encrypted with the KMS key {source.kms_key}, which stays in its region; name a "
+            f"key of {context.job.target.region}, or {AWS_MANAGED_KEY} for the one that AWS manages there"
+        )
+
+
+def _holds_items(context: RunContext, target: Table) -> bool:
+    wire = context.wire(context.target_client)
+    reply = wire.call("Scan", {"TableName": target.name, "Limit": 1, "ConsistentRead": True})
+    wire.close()
+    return bool(reply["Count"])
+
+
+def _shown(table: Table) -> str:
+    return ", ".join(f"{name} ({kind})" for name, kind in table.key_types)

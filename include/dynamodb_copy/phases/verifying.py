@@ -1,0 +1,104 @@
+"""Verify: the target against what the run read."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import orjson
+
+from dynamodb_copy.differences import Differences
+from dynamodb_copy.errors import ContentDiffersError, RunIncompleteError
+from dynamodb_copy.model import DIGEST_MODULUS, Tally
+from dynamodb_copy.phases.comparing import Sides, Tables, judged, keeping
+from dynamodb_copy.phases.context import RunContext
+from dynamodb_copy.phases.copying import fence_out_segments
+from dynamodb_copy.report import Outcome, Verdict
+from dynamodb_copy.sources.table_scan import only_counts
+from dynamodb_copy.state.plans import Plan
+from dynamodb_copy.state.rows import RUN_DAYS, RowKey, expiry
+from dynamodb_copy.verify import survey
+
+_EQUAL = (
+    "The target holds exactly the items that this run read, each as it was when its page was read. What was written to "
+    "the source later is not in it and not judged."
+)
+_COUNTED = "The target's items were counted by a strongly consistent scan; their content was not compared."
+_UNPROVEN = "The job says `verify: none`: nothing was compared."
+
+
+def verify(context: RunContext, plan: Plan) -> Verdict:
+    """Judge the run's copy, and keep the verdict for seal.
+
+    Raises RunIncompleteError before every segment is done, ContentDiffersError when the target is not what was read.
+    """
+    verdict = _judge(context, plan)
+    row = {"verdict": {"S": orjson.dumps(verdict.as_dict()).decode()}, "expires_at": expiry(RUN_DAYS)}
+    context.rows.put(_key(context), row)
+    if verdict.outcome == "differs":
+        raise ContentDiffersError(
+            f"{plan.target_arn} is not what was read: {verdict.headline}; "
+            f"key hashes: {', '.join(verdict.differing[:10])}. "
+            "`repair` writes only what differs; `verify --show-keys` shows the keys"
+        )
+    return verdict
+
+
+def load_verdict(context: RunContext) -> Verdict:
+    """Return the run's verdict; raises RunIncompleteError when there is none or it is `differs`."""
+    row = context.rows.get(_key(context))
+    if row is None:
+        raise RunIncompleteError(
+            "the run was not verified; let its verify task run: marking it as success proves nothing"
+        )
+    verdict = Verdict.from_dict(orjson.loads(row["verdict"]["S"]))
+    if verdict.outcome == "differs":
+        raise RunIncompleteError(f"the run's verdict is {verdict.headline}; `repair` it, or run the job again")
+    return verdict
+
+
+def _key(context: RunContext) -> RowKey:
+    return RowKey(context.run, "verdict")
+
+
+def _judge(context: RunContext, plan: Plan) -> Verdict:
+    read = sum(fence_out_segments(context, plan), Tally())
+    if context.job.verify == "none":
+        return judged("not verified", "none", Sides(read, Tally()), _UNPROVEN)
+    tables = Tables(context, plan, keeping(context, plan))
+    return _counted(tables, read) if context.job.verify == "count" else _digested(tables, read)
+
+
+def _counted(tables: Tables, read: Tally) -> Verdict:
+    plan = tables.plan
+    request = only_counts(tables.context.job.target.table, plan.ttl_attribute, plan.expires_before)
+    there = survey(tables.target(request), [], on_page=tables.on_page)
+    extra = there.items - (read.items - read.expiring)
+    outcome: Outcome = "equal" if extra == 0 else "superset" if extra > 0 else "differs"
+    verdict = judged(outcome, "count", Sides(read, there), _COUNTED)
+    return replace(verdict, extra=max(0, extra), missing=max(0, -extra))
+
+
+def _digested(tables: Tables, read: Tally) -> Verdict:
+    there = tables.survey(tables.target())
+    buckets = read.digest.differing(there.digest)
+    if not buckets:
+        return judged("equal", "content", Sides(read, there), _EQUAL)
+    found = tables.differences(buckets)
+    wrong = found.within(bucket for bucket in buckets if not _is_superset(bucket, read, there, found))
+    if wrong.buckets:
+        statement = "The target differs from what was read, and from what the source holds now."
+        return judged("differs", "content", Sides(read, there, wrong), statement)
+    extra = sum(len(bucket.extra) for bucket in found.buckets.values())
+    statement = f"{_EQUAL} It also holds {extra} items that the source does not have."
+    verdict = judged("superset" if extra else "equal", "content", Sides(read, there, found), statement)
+    return replace(verdict, missing=0, changed=0, differing=())
+
+
+def _is_superset(bucket: int, read: Tally, there: Tally, found: Differences) -> bool:
+    """Whether the bucket holds what was read and the extra items, to the bit.
+
+    Digests are sums: less the extra items' hashes, the target's must be what was read. So writes to the source since
+    then, which show as differences too, do not count against the copy.
+    """
+    extra = found.buckets[bucket].extra_sum if bucket in found.buckets else 0
+    return (there.digest.buckets[bucket] - extra) % DIGEST_MODULUS == read.digest.buckets[bucket]

@@ -1,0 +1,125 @@
+"""The state table as rows of wire JSON under a partition and a sort key."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from dynamodb_copy.aws.backoff import patiently
+from dynamodb_copy.aws.faults import ConditionFailedError
+from dynamodb_copy.aws.raw_json import Wire
+
+RUN_DAYS = 30
+"""How long the rows of a run outlive it."""
+
+Row = dict[str, Any]
+
+
+class RowKey(NamedTuple):
+    """Where a row is."""
+
+    partition: str
+    sort: str
+
+    @property
+    def wire(self) -> dict[str, Any]:
+        """The key as wire JSON."""
+        return {"pk": {"S": self.partition}, "sk": {"S": self.sort}}
+
+
+def expiry(days: int) -> dict[str, str]:
+    """The TTL attribute's value for a row that may go after that many days."""
+    return {"N": str(int(time.time()) + days * 86_400)}
+
+
+class StateRows:
+    """Strongly consistent reads and conditional writes of rows, retried until they are known to have happened."""
+
+    def __init__(self, wire: Wire, table: str) -> None:
+        self._wire = wire
+        self._table = table
+        self._one_at_a_time = threading.Lock()
+
+    def get(self, key: RowKey) -> Row | None:
+        """Return the row, or None."""
+        return self._call("GetItem", {"Key": key.wire, "ConsistentRead": True}).get("Item")
+
+    def insert(self, key: RowKey, row: Row) -> bool:
+        """Write a row that is not there yet; False if one is (perhaps this very one, from a reply that was lost)."""
+        request = {"Item": {**key.wire, **row}, "ConditionExpression": "attribute_not_exists(pk)"}
+        try:
+            self._call("PutItem", request)
+        except ConditionFailedError:
+            return False
+        return True
+
+    def put(self, key: RowKey, row: Row) -> None:
+        """Write a row, whatever was there."""
+        self._call("PutItem", {"Item": {**key.wire, **row}})
+
+    def update(
+        self, key: RowKey, changes: dict[str, dict[str, Any]], *, only_if: str = "", values: Row | None = None
+    ) -> bool:
+        """Set attributes of a row; False if the condition does not hold. `values` are the condition's `:names`."""
+        names = {f"#{n}": name for n, name in enumerate(changes)}
+        request: dict[str, Any] = {
+            "Key": key.wire,
+            "UpdateExpression": "SET " + ", ".join(f"#{n} = :{n}" for n in range(len(changes))),
+            "ExpressionAttributeNames": names,
+            "ExpressionAttributeValues": {f":{n}": value for n, value in enumerate(changes.values())} | (values or {}),
+        }
+        if only_if:
+            request["ConditionExpression"] = only_if
+        try:
+            self._call("UpdateItem", request)
+        except ConditionFailedError:
+            return False
+        return True
+
+    def advance(self, key: RowKey, name: str, by: float, *, floor: float) -> float:
+        """Move a number on from its value or from `floor`, whichever is greater, and return where it then stands."""
+        while True:
+            for expression, condition in _ADVANCES:
+                request = {
+                    "Key": key.wire,
+                    "UpdateExpression": f"SET #n = {expression}, expires_at = :expires",
+                    "ConditionExpression": condition,
+                    "ExpressionAttributeNames": {"#n": name},
+                    "ExpressionAttributeValues": {
+                        ":by": {"N": f"{by:.6f}"},
+                        ":floor": {"N": f"{floor:.6f}"},
+                        ":expires": expiry(RUN_DAYS),
+                    },
+                    "ReturnValues": "UPDATED_NEW",
+                }
+                try:
+                    return float(self._call("UpdateItem", request)["Attributes"][name]["N"])
+                except ConditionFailedError:
+                    continue
+
+    def query(self, partition: str, prefix: str) -> Iterator[Row]:
+        """Yield the partition's rows whose sort key begins with the prefix, in order."""
+        request: dict[str, Any] = {
+            "KeyConditionExpression": "pk = :pk AND begins_with(sk, :prefix)",
+            "ExpressionAttributeValues": {":pk": {"S": partition}, ":prefix": {"S": prefix}},
+            "ConsistentRead": True,
+        }
+        while True:
+            reply = self._call("Query", request)
+            yield from reply["Items"]
+            if "LastEvaluatedKey" not in reply:
+                return
+            request["ExclusiveStartKey"] = reply["LastEvaluatedKey"]
+
+    def _call(self, operation: str, request: dict[str, Any]) -> dict[str, Any]:
+        request = {"TableName": self._table, **request}
+        with self._one_at_a_time:
+            return patiently(lambda: self._wire.call(operation, request), self._wire.clock)
+
+
+_ADVANCES = (
+    ("#n + :by", "#n >= :floor"),
+    (":floor + :by", "attribute_not_exists(#n) OR #n < :floor"),
+)

@@ -1,0 +1,1 @@
+"""What happens to pages between a source and a sink."""

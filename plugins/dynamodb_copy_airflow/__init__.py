@@ -1,0 +1,1 @@
+"""The Airflow side of dynamodb-copy: operators, sensors, triggers, connections; no copying of its own."""

@@ -1,0 +1,56 @@
+"""What waits in the triggerer."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+from airflow.triggers.base import BaseTrigger, TriggerEvent
+from dynamodb_copy.assembly import CopyRun, open_run
+
+from dynamodb_copy.errors import PermanentError, TransientError
+from dynamodb_copy.job import Job
+from dynamodb_copy_airflow.connections import airflow_client
+
+POLL_SECONDS = 5.0
+
+
+class TableActiveTrigger(BaseTrigger):
+    """Fires once the target and its indexes are ACTIVE: `{"refusal": None}`, or the text of a permanent failure."""
+
+    def __init__(self, *, job_name: str, job_text: str, run_id: str, poll_seconds: float = POLL_SECONDS) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]  # Airflow gives it no types
+        self.job_name = job_name
+        self.job_text = job_text
+        self.run_id = run_id
+        self.poll_seconds = poll_seconds
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """The class path and the arguments, from which the triggerer makes this trigger again."""
+        arguments = ("job_name", "job_text", "run_id", "poll_seconds")
+        return f"{type(self).__module__}.{type(self).__qualname__}", {name: getattr(self, name) for name in arguments}
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """Ask every `poll_seconds`, in a thread; the sensor's timeout ends the waiting."""
+        try:
+            run = await asyncio.to_thread(self._open)
+            while not await asyncio.to_thread(self._is_active, run):  # noqa: ASYNC110 -- AWS sets no asyncio.Event
+                await asyncio.sleep(self.poll_seconds)
+            yield _event(refusal=None)
+        except PermanentError as error:
+            yield _event(refusal=str(error))
+
+    def _open(self) -> CopyRun:
+        return open_run(Job.from_text(self.job_name, self.job_text), self.run_id, airflow_client)
+
+    def _is_active(self, run: CopyRun) -> bool:
+        try:
+            return run.target_is_active()
+        except TransientError as error:
+            self.log.warning("%s: asking again: %s", self.job_name, error)
+            return False
+
+
+def _event(refusal: str | None) -> TriggerEvent:
+    return TriggerEvent({"refusal": refusal})  # type: ignore[no-untyped-call]  # Airflow gives it no types

@@ -1,0 +1,222 @@
+"""Starts a whole Airflow on this machine, on loopback only, and stops it without leaving a process behind.
+
+Four components on SQLite, each in a session of its own: tasks move to other process groups, but never out of a session.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import signal
+import subprocess
+import sys
+import time
+from base64 import urlsafe_b64encode
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil  # type: ignore[import-untyped]  # ships no types
+
+from stack.airflow_api import PAGE_LIMIT, AirflowApi
+from stack.emulators import ACCOUNT, HOST, ROOT
+
+CONNECTIONS = {"aws_virginia": "us-east-1", "aws_oregon": "us-west-2"}
+"""The connections that the example jobs name, and their regions."""
+
+_COMPONENTS: Mapping[str, Sequence[str]] = {
+    "api-server": ("api-server",),
+    "scheduler": ("scheduler", "--skip-serve-logs"),
+    "dag-processor": ("dag-processor",),
+    "triggerer": ("triggerer", "--skip-serve-logs"),
+}
+_HEALTHY = dict.fromkeys(("metadatabase", "scheduler", "dag_processor", "triggerer"), "healthy")
+_NOT_INHERITED = ("AWS_", "AIRFLOW_", "_AIRFLOW_", "DYNAMODB_COPY_")
+_START_SECONDS = 120
+_GRACE_SECONDS = 4
+_POLL_SECONDS = 0.25
+_LOG_TAIL_LINES = 25
+
+
+class StackError(Exception):
+    """The stack cannot start; the message carries what is known of why."""
+
+
+@dataclass(frozen=True)
+class Airflow:
+    """A running Airflow: its API, and the processes behind it."""
+
+    api: AirflowApi
+    home: Path
+    processes: Mapping[str, subprocess.Popen[bytes]]
+
+    def wait_until_ready(self, dag_ids: Sequence[str]) -> None:
+        """Return once every component is healthy and the DAGs can be triggered; raise StackError if not in time."""
+        self._wait_for(lambda: self.api.health().items() >= _HEALTHY.items(), "Airflow to be healthy")
+        for dag_id in dag_ids:
+            self._wait_for(lambda: self._is_known(dag_id), f"DAG {dag_id}")  # noqa: B023 - called before the next turn
+
+    def require_alive(self) -> None:
+        """Raise StackError with the end of its log if a component has ended."""
+        for name, process in self.processes.items():
+            if process.poll() is not None:
+                raise StackError(f"{name} ended with status {process.returncode}:\n{_log_tail(self.home, name)}")
+
+    def _is_known(self, dag_id: str) -> bool:
+        if self.api.dag_is_known(dag_id):
+            return True
+        if errors := self.api.import_errors():
+            raise StackError("Airflow cannot load every DAG file:\n" + "\n".join(errors))
+        return False
+
+    def _wait_for(self, condition: Callable[[], bool], what: str) -> None:
+        deadline = time.monotonic() + _START_SECONDS
+        while not condition():
+            self.require_alive()
+            if time.monotonic() > deadline:
+                raise StackError(f"Waited {_START_SECONDS} s for {what}; the logs are in {self.home}")
+            time.sleep(_POLL_SECONDS)
+
+
+@contextmanager
+def airflow(home: Path, *, endpoint: str, port: int) -> Iterator[Airflow]:
+    """Run Airflow in `home`, its connections pointing at the emulator at `endpoint`, until the block ends.
+
+    It is still starting when the block begins: do what else is to be done, then `wait_until_ready`.
+    """
+    environment = _environment(home, endpoint=endpoint, port=port)
+    processes: dict[str, subprocess.Popen[bytes]] = {}
+    try:
+        _create_database(environment)
+        for name, arguments in _COMPONENTS.items():
+            processes[name] = _start(home, name, arguments, environment=environment)
+        yield Airflow(AirflowApi(f"http://{HOST}:{port}"), home, processes)
+    finally:
+        stop_sessions([process.pid for process in processes.values()])
+        for process in processes.values():
+            process.wait()
+
+
+def exit_on_signals() -> None:
+    """Leave by SystemExit when asked to end, so that everything started is stopped on the way out."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda received, _: sys.exit(128 + received))
+
+
+def _environment(home: Path, *, endpoint: str, port: int) -> dict[str, str]:
+    url = f"http://{HOST}:{port}"
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(_NOT_INHERITED)}
+    return inherited | _no_real_aws(endpoint) | _connections(endpoint) | {
+        "AIRFLOW_HOME": str(home),
+        "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "dags"),
+        "AIRFLOW__CORE__PLUGINS_FOLDER": str(ROOT / "plugins"),
+        "PYTHONPATH": str(ROOT / "include"),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
+        "AIRFLOW__CORE__PARALLELISM": "4",
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",  # no login: reachable from this machine only
+        "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{url}/execution/",
+        "AIRFLOW__CORE__FERNET_KEY": urlsafe_b64encode(secrets.token_bytes(32)).decode(),
+        "AIRFLOW__API__HOST": HOST,
+        "AIRFLOW__API__PORT": str(port),
+        "AIRFLOW__API__BASE_URL": url,
+        "AIRFLOW__API__MAXIMUM_PAGE_LIMIT": str(PAGE_LIMIT),
+        "AIRFLOW__API__SECRET_KEY": secrets.token_urlsafe(32),
+        "AIRFLOW__API_AUTH__JWT_SECRET": secrets.token_urlsafe(64),
+        "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.2",
+        "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
+        "NO_PROXY": f"{HOST},localhost",
+        "no_proxy": f"{HOST},localhost",
+    }  # fmt: skip
+
+
+def _no_real_aws(endpoint: str) -> dict[str, str]:
+    """Whatever a client forgets to say, it finds the emulator, and no credentials of this machine's owner."""
+    return {
+        "AWS_ENDPOINT_URL": endpoint,
+        "AWS_ACCESS_KEY_ID": ACCOUNT,
+        "AWS_SECRET_ACCESS_KEY": "testing",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }
+
+
+def _connections(endpoint: str) -> dict[str, str]:
+    return {
+        f"AIRFLOW_CONN_{name.upper()}": json.dumps(
+            {
+                "conn_type": "aws",
+                "login": ACCOUNT,
+                "password": "testing",
+                "extra": {"region_name": region, "endpoint_url": endpoint},
+            }
+        )
+        for name, region in CONNECTIONS.items()
+    }
+
+
+def _create_database(environment: Mapping[str, str]) -> None:
+    command = [sys.executable, "-c", "from airflow.utils import db; db.initdb()"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise StackError(f"Airflow's database cannot be created:\n{done.stderr[-2000:]}")
+
+
+def _start(
+    home: Path, name: str, arguments: Sequence[str], *, environment: Mapping[str, str]
+) -> subprocess.Popen[bytes]:
+    with (home / f"{name}.log").open("wb") as log:
+        return subprocess.Popen(
+            [sys.executable, "-m", "airflow", *arguments],
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+
+
+def _log_tail(home: Path, name: str) -> str:
+    lines = (home / f"{name}.log").read_text(errors="replace").splitlines()
+    return "\n".join(lines[-_LOG_TAIL_LINES:])
+
+
+def stop_sessions(sessions: Sequence[int], *, grace_seconds: float = _GRACE_SECONDS) -> None:
+    """End every process of these sessions, politely, then by force; a second Ctrl-C does not cut it short."""
+    impatient = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        _signal_all(sessions, signal.SIGTERM)
+        deadline = time.monotonic() + grace_seconds
+        while _living(sessions) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        while _living(sessions):
+            _signal_all(sessions, signal.SIGKILL)
+            time.sleep(0.05)
+    finally:
+        signal.signal(signal.SIGINT, impatient)
+
+
+def _signal_all(sessions: Sequence[int], number: signal.Signals) -> None:
+    for pid in _living(sessions):
+        with suppress(ProcessLookupError):
+            os.kill(pid, number)
+
+
+def _living(sessions: Sequence[int]) -> list[int]:
+    return [pid for pid in psutil.pids() if _session_of(pid) in sessions and not _is_zombie(pid)]
+
+
+def _session_of(pid: int) -> int | None:
+    with suppress(ProcessLookupError, PermissionError):
+        return os.getsid(pid)
+    return None
+
+
+def _is_zombie(pid: int) -> bool:
+    with suppress(psutil.NoSuchProcess):
+        return bool(psutil.Process(pid).status() == psutil.STATUS_ZOMBIE)
+    return True

@@ -1,0 +1,179 @@
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dynamodb_copy.errors import JobFileError
+from dynamodb_copy.job import jobs_folder, load_folder, load_job
+from job_texts import text_of
+
+ELSEWHERE = {"table": "elsewhere"}
+
+
+def write(folder: Path, name: str, text: str) -> Path:
+    path = folder / name
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_a_files_stem_is_the_jobs_name_and_its_text_is_kept(tmp_path: Path) -> None:
+    text = "# Über Nacht\r\n" + text_of()
+    path = tmp_path / "orders.v2.yaml"
+    path.write_bytes(text.encode())
+
+    job = load_job(path)
+
+    assert (job.name, job.text) == ("orders.v2", text)
+
+
+def test_a_byte_order_mark_does_no_harm(tmp_path: Path) -> None:
+    path = tmp_path / "orders.yaml"
+    path.write_bytes(b"\xef\xbb\xbf" + text_of().encode())
+
+    assert load_job(path).text == text_of()
+
+
+def test_an_error_names_the_path(tmp_path: Path) -> None:
+    path = write(tmp_path, "orders.yaml", text_of(retries=-1))
+
+    with pytest.raises(JobFileError) as caught:
+        load_job(path)
+
+    assert str(caught.value).startswith(f"{path}: 1 error\n- line 10, retries: found -1")
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"copy: full\ndescription: \xff\n", "found byte 0xff at position 24; allowed: UTF-8 text"),
+        (b"\xff\xfec\x00o\x00", "found byte 0xff at position 0; allowed: UTF-8 text"),
+        (b"#" * 65_537, "found more than 65536 bytes; allowed: at most that"),
+    ],
+)
+def test_a_file_that_is_no_small_text_is_refused(tmp_path: Path, content: bytes, says: str) -> None:
+    path = tmp_path / "orders.yaml"
+    path.write_bytes(content)
+
+    with pytest.raises(JobFileError, match=says):
+        load_job(path)
+
+
+def test_a_missing_file_is_a_job_file_error(tmp_path: Path) -> None:
+    with pytest.raises(JobFileError, match="cannot be read: No such file or directory"):
+        load_job(tmp_path / "orders.yaml")
+
+
+@given(st.binary())
+def test_random_bytes_are_a_job_file_error(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
+    path = tmp_path_factory.getbasetemp() / "orders.yaml"
+    path.write_bytes(content)
+
+    with pytest.raises(JobFileError):
+        load_job(path)
+
+
+def test_a_folder_gives_its_jobs_sorted_by_name(tmp_path: Path) -> None:
+    write(tmp_path, "b.yml", text_of(to_=ELSEWHERE))
+    write(tmp_path, "a.yaml", text_of())
+
+    folder = load_folder(tmp_path)
+
+    assert [job.name for job in folder.jobs] == ["a", "b"]
+    assert folder.errors == {}
+
+
+def test_other_files_hidden_files_and_subfolders_are_ignored(tmp_path: Path) -> None:
+    write(tmp_path, "README.md", "not a job")
+    write(tmp_path, ".orders.yaml.swp", "not a job")
+    write(tmp_path, ".hidden.yaml", "not a job")
+    write(tmp_path, "orders.yaml~", "not a job")
+    (tmp_path / "more").mkdir()
+    write(tmp_path / "more", "deep.yaml", "not a job")
+
+    folder = load_folder(tmp_path)
+
+    assert (folder.jobs, folder.errors) == ([], {})
+
+
+def test_a_bad_file_never_hides_the_others(tmp_path: Path) -> None:
+    write(tmp_path, "bad.yaml", "copy: ful\n")
+    write(tmp_path, "broken.yaml", "schedule: @daily\n")
+    write(tmp_path, "good.yaml", text_of())
+    (tmp_path / "bytes.yaml").write_bytes(b"\xff")
+    (tmp_path / "folder.yaml").mkdir()
+    os.mkfifo(tmp_path / "pipe.yaml")
+    (tmp_path / "loop.yaml").symlink_to(tmp_path / "loop.yaml")
+
+    folder = load_folder(tmp_path)
+
+    assert [job.name for job in folder.jobs] == ["good"]
+    assert list(folder.errors) == ["bad.yaml", "broken.yaml", "bytes.yaml", "folder.yaml", "loop.yaml", "pipe.yaml"]
+    assert 'copy: found "ful"; allowed: full' in folder.errors["bad.yaml"]
+    assert "found something else than a file" in folder.errors["pipe.yaml"]
+
+
+def test_a_missing_folder_is_an_error_entry_that_says_what_to_do(tmp_path: Path) -> None:
+    missing = tmp_path / "jobs"
+
+    folder = load_folder(missing)
+
+    assert folder.jobs == []
+    assert "cannot be read: No such file or directory; create it" in folder.errors[str(missing)]
+    assert "DYNAMODB_COPY_JOBS_DIR" in folder.errors[str(missing)]
+
+
+def test_jobs_that_write_one_target_are_errors_that_name_each_other(tmp_path: Path) -> None:
+    write(tmp_path, "first.yaml", text_of())
+    write(tmp_path, "second.yaml", text_of(from_=ELSEWHERE))
+    write(tmp_path, "third.yaml", text_of(to_=ELSEWHERE))
+
+    folder = load_folder(tmp_path)
+
+    assert [job.name for job in folder.jobs] == ["third"]
+    assert list(folder.errors) == ["first.yaml", "second.yaml"]
+    assert "second.yaml writes the same target, orders in us-west-2 over aws_oregon" in folder.errors["first.yaml"]
+    assert "first.yaml writes the same target" in folder.errors["second.yaml"]
+    assert "remove one, or give it another target" in folder.errors["second.yaml"]
+
+
+def test_the_same_table_over_another_connection_may_be_another_account(tmp_path: Path) -> None:
+    write(tmp_path, "first.yaml", text_of())
+    write(tmp_path, "second.yaml", text_of(to_={"connection": "aws_other_account"}))
+
+    assert load_folder(tmp_path).errors == {}
+
+
+def test_two_files_for_one_name_are_errors_that_name_each_other(tmp_path: Path) -> None:
+    write(tmp_path, "orders.yaml", text_of())
+    write(tmp_path, "orders.yml", text_of(to_=ELSEWHERE))
+    write(tmp_path, "other.yml", text_of(to_={"table": "third"}))
+
+    folder = load_folder(tmp_path)
+
+    assert [job.name for job in folder.jobs] == ["other"]
+    assert "found another file for the same job: orders.yml" in folder.errors["orders.yaml"]
+    assert "found another file for the same job: orders.yaml" in folder.errors["orders.yml"]
+
+
+def test_the_jobs_folder_can_be_named_by_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("DYNAMODB_COPY_JOBS_DIR", str(tmp_path))
+    assert jobs_folder() == tmp_path
+
+    monkeypatch.setenv("DYNAMODB_COPY_JOBS_DIR", "")
+    assert jobs_folder().parts[-2:] == ("include", "jobs")
+
+
+def test_three_hundred_files_load_within_a_dag_parse(tmp_path: Path) -> None:
+    for number in range(300):
+        write(tmp_path, f"job{number}.yaml", text_of(to_={"table": f"orders{number}"}, tags=["dr"], retries=5))
+
+    started = time.process_time()
+    folder = load_folder(tmp_path)
+
+    assert time.process_time() - started < 1.5
+    assert len(folder.jobs) == 300
