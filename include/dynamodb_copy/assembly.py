@@ -7,7 +7,7 @@ from dataclasses import replace
 from dynamodb_copy.aws.backoff import Clock
 from dynamodb_copy.aws.clients import Connect
 from dynamodb_copy.aws.connection_pool import Timeouts
-from dynamodb_copy.aws.tables import described
+from dynamodb_copy.aws.tables import describe, described
 from dynamodb_copy.job import Job
 from dynamodb_copy.model import Segment, Tally
 from dynamodb_copy.phases import planning, prepare, repairing
@@ -44,7 +44,8 @@ class CopyRun:
 
     def target_is_active(self) -> bool:
         """Whether the target and its indexes can be written."""
-        return described(self._context.target_client, self._context.job.target.table).is_active
+        target = describe(self._context.target_client, self._context.job.target.table)
+        return target is not None and target.is_active
 
     def plan(self) -> Plan:
         """Decide segments and limits; a second call returns the stored plan."""

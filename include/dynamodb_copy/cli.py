@@ -188,10 +188,11 @@ class _Run:
     def whole(self, *, continued: bool) -> Report:
         with _before_anything_is_touched():
             prepared = self._patiently(self._run.prepare)
-        self._say(f"target {prepared.target_arn}: {'created' if prepared.created else 'exists'}")
+        found = f"target {prepared.target_arn}: {'created' if prepared.created else 'exists'}"
+        self._say("\n".join([found, *prepared.notes]))
         self._wait_until_active()
         plan = self._patiently(self._run.plan)
-        self._say("\n".join([f"{len(plan.segments)} segments: {plan.reason}", *plan.notes]))
+        self._say("\n".join([plan.reason, *plan.notes]))
         with frozen_collector():
             self._copy(plan.segments, continued=continued)
             return self._finish()

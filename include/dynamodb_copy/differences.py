@@ -46,6 +46,8 @@ class Spill:
             self._flush(bucket)
 
     def _flush(self, bucket: int) -> None:
+        if not self._buffers[bucket]:
+            return
         with (self._folder / str(bucket)).open("ab") as file:
             file.write(self._buffers[bucket])
         self._buffers[bucket].clear()
@@ -57,12 +59,18 @@ class BucketDifferences(NamedTuple):
     missing: frozenset[bytes]
     extra: frozenset[bytes]
     changed: frozenset[bytes]
-    extra_sum: int  # of the extra items' hashes
+    extra_items: tuple[int, ...]  # hashes of the items behind `extra`
+    changed_items: tuple[int, ...]  # hashes of the actual side's items behind `changed`
 
     @property
     def keys(self) -> int:
         """Keys that differ in any way."""
         return len(self.missing) + len(self.extra) + len(self.changed)
+
+    @property
+    def extra_sum(self) -> int:
+        """The sum of the extra items' hashes."""
+        return sum(self.extra_items)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,11 +117,13 @@ class Differences:
 
 def _compared(expected: dict[bytes, bytes], actual: dict[bytes, bytes]) -> BucketDifferences:
     extra = actual.keys() - expected.keys()
+    changed = {key for key in expected.keys() & actual.keys() if expected[key] != actual[key]}
     return BucketDifferences(
         missing=frozenset(expected.keys() - actual.keys()),
         extra=frozenset(extra),
-        changed=frozenset(key for key in expected.keys() & actual.keys() if expected[key] != actual[key]),
-        extra_sum=sum(int.from_bytes(actual[key], "big") for key in extra),
+        changed=frozenset(changed),
+        extra_items=tuple(int.from_bytes(actual[key], "big") for key in extra),
+        changed_items=tuple(int.from_bytes(actual[key], "big") for key in changed),
     )
 
 

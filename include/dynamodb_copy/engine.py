@@ -32,9 +32,11 @@ def copy_segment(
 
 def finished(checkpoints: CheckpointStore, segments: Sequence[Segment]) -> list[Tally]:
     """Return every segment's tally; raises RunIncompleteError unless each planned segment's checkpoint says done."""
+    if not segments:
+        raise RunIncompleteError("the plan has no segments, so nothing was copied; start a new run")
     loaded = [(segment, checkpoints.load(segment)) for segment in segments]
     missing = [segment.label for segment, checkpoint in loaded if not checkpoint.done]
-    if missing or not segments:
+    if missing:
         raise RunIncompleteError(
             f"{len(missing)} of {len(segments)} planned segments are not copied to their end "
             f"({', '.join(missing[:5])}); let their copy tasks run again: marking them as success does not copy"

@@ -55,23 +55,27 @@ def _spilling(folder: Path, fingerprints: Fingerprints, buckets: frozenset[int])
 
 
 def _each_segment(source: Source, read: _Read, on_page: OnPage) -> Tally:
-    failed = Event()
+    ended = Event()
 
     def guarded(segment: Segment) -> Tally:
         try:
-            return read(segment, _watched(source.pages(segment, after=None), failed, on_page))
+            return read(segment, _watched(source.pages(segment, after=None), ended, on_page))
         except BaseException:
-            failed.set()
+            ended.set()
             raise
 
     with ThreadPoolExecutor(THREADS) as threads:
-        return sum(threads.map(guarded, source.segments()), Tally())
+        try:
+            return sum(threads.map(guarded, source.segments()), Tally())
+        finally:
+            ended.set()  # an interrupted caller would otherwise wait until every thread has read its segment
 
 
-def _watched(pages: Iterator[Page], failed: Event, on_page: OnPage) -> Iterator[Page]:
+def _watched(pages: Iterator[Page], ended: Event, on_page: OnPage) -> Iterator[Page]:
     """End early once another thread has failed: its error is what counts."""
-    for page in pages:
-        if failed.is_set():
+    while not ended.is_set():
+        page = next(pages, None)
+        if page is None:
             return
         on_page()
         yield page

@@ -11,6 +11,8 @@ The amazon provider goes on without a connection that it cannot find, and then u
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from airflow.providers.amazon.aws.hooks.base_aws import AwsGenericHook
@@ -19,7 +21,7 @@ from airflow.sdk import Connection
 from airflow.sdk.exceptions import AirflowNotFoundException
 from botocore.exceptions import BotoCoreError, ClientError
 
-from dynamodb_copy.aws.clients import CONTROL_PLANE
+from dynamodb_copy.aws.clients import CONTROL_PLANE, Connect
 from dynamodb_copy.aws.faults import translated
 from dynamodb_copy.errors import AccessError, ConnectionMissingError
 
@@ -61,14 +63,26 @@ class NamedSnsHook(_NamedConnection, SnsHook):
         )
 
 
-def airflow_client(service: str, region: str, connection: str) -> Any:
-    """A `Connect`: make a service's client by the name of an Airflow connection, in the region asked for.
+@contextmanager
+def airflow_clients() -> Iterator[Connect]:
+    """Yield a function that makes clients (service, region, name of an Airflow connection); close them after.
 
-    Raises:
+    The function raises:
         ConnectionMissingError: there is no AWS connection of that name.
         AccessError: the connection's credentials are incomplete, or its role may not be assumed.
         ServiceUnavailableError: STS does not answer.
     """
+    with ExitStack() as opened:
+
+        def connect(service: str, region: str, connection: str) -> Any:
+            client = _client(service, region, connection)
+            opened.callback(client.close)
+            return client
+
+        yield connect
+
+
+def _client(service: str, region: str, connection: str) -> Any:
     hook = _ClientHook(aws_conn_id=_named(connection), region_name=region, client_type=service)
     try:
         return hook.get_client_type(region_name=region, config=CONTROL_PLANE.merge(hook.config))

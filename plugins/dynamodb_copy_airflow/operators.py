@@ -9,13 +9,13 @@ from typing import Any
 
 from airflow.sdk import Asset, BaseOperator, Context
 from airflow.sdk.exceptions import AirflowFailException
-from dynamodb_copy.assembly import CopyRun, open_run
 
+from dynamodb_copy.assembly import CopyRun, open_run
 from dynamodb_copy.collector import frozen_collector
 from dynamodb_copy.job import Job
 from dynamodb_copy.model import Segment
 from dynamodb_copy.report import Report
-from dynamodb_copy_airflow.connections import airflow_client
+from dynamodb_copy_airflow.connections import airflow_clients
 from dynamodb_copy_airflow.failures import airflow_errors
 from dynamodb_copy_airflow.progress import ProgressLog
 
@@ -40,8 +40,8 @@ class JobOperator(BaseOperator):
 
     def execute(self, context: Context) -> Any:
         """Open the run and work."""
-        with airflow_errors(), self._interruptible():
-            return self.work(open_run(self.job, run_name(context), airflow_client), context)
+        with airflow_errors(), self._interruptible(), airflow_clients() as connect:
+            return self.work(open_run(self.job, run_name(context), connect), context)
 
     def on_kill(self) -> None:
         """Leave the engine's call, so that it releases its leases: on SIGTERM Airflow calls this and does nothing else.

@@ -7,10 +7,10 @@ from typing import Any
 
 from airflow.sdk import BaseSensorOperator, Context
 from airflow.sdk.exceptions import AirflowFailException
-from dynamodb_copy.assembly import open_run
 
+from dynamodb_copy.assembly import open_run
 from dynamodb_copy.job import Job, Precondition
-from dynamodb_copy_airflow.connections import airflow_client
+from dynamodb_copy_airflow.connections import airflow_clients
 from dynamodb_copy_airflow.failures import airflow_errors
 from dynamodb_copy_airflow.operators import run_name
 from dynamodb_copy_airflow.preconditions import holds
@@ -29,8 +29,8 @@ class PreconditionSensor(BaseSensorOperator):
 
     def poke(self, context: Context) -> bool:  # noqa: ARG002 -- Airflow calls it with a context
         """Say whether the precondition holds; what cannot be known is an error, not a "not yet"."""
-        with airflow_errors():
-            return holds(self.precondition, s3_region=self.job.source.region)
+        with airflow_errors(), airflow_clients() as connect:
+            return holds(self.precondition, connect, s3_region=self.job.source.region)
 
 
 class TableActiveSensor(BaseSensorOperator):
@@ -43,8 +43,8 @@ class TableActiveSensor(BaseSensorOperator):
     def execute(self, context: Context) -> None:
         """Return if the target is active; defer otherwise."""
         run_id = run_name(context)
-        with airflow_errors():
-            if open_run(self.job, run_id, airflow_client).target_is_active():
+        with airflow_errors(), airflow_clients() as connect:
+            if open_run(self.job, run_id, connect).target_is_active():
                 return
         self.log.info("%s is not active yet", self.job.target.table)
         self.defer(

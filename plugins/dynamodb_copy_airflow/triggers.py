@@ -7,11 +7,12 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
-from dynamodb_copy.assembly import CopyRun, open_run
 
+from dynamodb_copy.assembly import CopyRun, open_run
+from dynamodb_copy.aws.clients import Connect
 from dynamodb_copy.errors import PermanentError, TransientError
 from dynamodb_copy.job import Job
-from dynamodb_copy_airflow.connections import airflow_client
+from dynamodb_copy_airflow.connections import airflow_clients
 
 POLL_SECONDS = 5.0
 
@@ -34,15 +35,17 @@ class TableActiveTrigger(BaseTrigger):
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Ask every `poll_seconds`, in a thread; the sensor's timeout ends the waiting."""
         try:
-            run = await asyncio.to_thread(self._open)
-            while not await asyncio.to_thread(self._is_active, run):  # noqa: ASYNC110 -- AWS sets no asyncio.Event
-                await asyncio.sleep(self.poll_seconds)
+            with airflow_clients() as connect:
+                await self._wait(connect)
             yield _event(refusal=None)
         except PermanentError as error:
             yield _event(refusal=str(error))
 
-    def _open(self) -> CopyRun:
-        return open_run(Job.from_text(self.job_name, self.job_text), self.run_id, airflow_client)
+    async def _wait(self, connect: Connect) -> None:
+        job = Job.from_text(self.job_name, self.job_text)
+        run = await asyncio.to_thread(open_run, job, self.run_id, connect)
+        while not await asyncio.to_thread(self._is_active, run):  # noqa: ASYNC110 -- AWS sets no asyncio.Event
+            await asyncio.sleep(self.poll_seconds)
 
     def _is_active(self, run: CopyRun) -> bool:
         try:

@@ -100,7 +100,8 @@ def airflow(home: Path, *, endpoint: str, port: int) -> Iterator[Airflow]:
 
 
 def exit_on_signals() -> None:
-    """Leave by SystemExit when asked to end, so that everything started is stopped on the way out."""
+    """Leave by an exception when asked to end, so that everything started is stopped on the way out."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell starts background jobs with it ignored
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda received, _: sys.exit(128 + received))
 
@@ -115,7 +116,7 @@ def _environment(home: Path, *, endpoint: str, port: int) -> dict[str, str]:
         "PYTHONPATH": str(ROOT / "include"),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
         "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
-        "AIRFLOW__CORE__PARALLELISM": "4",
+        "AIRFLOW__CORE__PARALLELISM": "6",
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",  # no login: reachable from this machine only
         "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{url}/execution/",
         "AIRFLOW__CORE__FERNET_KEY": urlsafe_b64encode(secrets.token_bytes(32)).decode(),

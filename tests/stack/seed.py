@@ -62,11 +62,11 @@ ORDERS: CreateTableInputTypeDef = {
                 {"AttributeName": "placed_at", "KeyType": "RANGE"},
             ],
             "Projection": {"ProjectionType": "ALL"},
-            "ProvisionedThroughput": {"ReadCapacityUnits": 500, "WriteCapacityUnits": 2_000},
+            "ProvisionedThroughput": {"ReadCapacityUnits": 500, "WriteCapacityUnits": 4_000},
         },
     ],
     "BillingMode": "PROVISIONED",
-    "ProvisionedThroughput": {"ReadCapacityUnits": 1_000, "WriteCapacityUnits": 2_000},
+    "ProvisionedThroughput": {"ReadCapacityUnits": 1_000, "WriteCapacityUnits": 4_000},
     "Tags": [{"Key": "team", "Value": "commerce"}, {"Key": "cost-center", "Value": "1200"}],
 }
 

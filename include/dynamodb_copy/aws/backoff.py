@@ -31,23 +31,30 @@ class Patience:
     base_seconds = 0.05
     cap_seconds = 10.0
     total_seconds = 300.0
+    _most_doublings = 8  # beyond the cap already
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._failures = 0
-        self._since = clock.now()
+        self._failing_since: float | None = None
 
     def renew(self) -> None:
         """Something succeeded: the next wait is shorter, and patience begins anew."""
         self._failures = max(0, self._failures - 1)
-        self._since = self._clock.now()
+        self._failing_since = None
 
     def wait(self, error: ServiceUnavailableError) -> None:
-        """Sleep before the next try; raises the error when patience is at its end."""
-        if self._clock.now() - self._since > self.total_seconds:
+        """Sleep before the next try; raises the error when nothing but failures came for as long as patience lasts.
+
+        Patience begins with the first failure: waiting for a limit or a lease uses none of it up.
+        """
+        now = self._clock.now()
+        if self._failing_since is None:
+            self._failing_since = now
+        if now - self._failing_since > self.total_seconds:
             raise error
         longest = min(self.cap_seconds, self.base_seconds * 2**self._failures)
-        self._failures += 1
+        self._failures = min(self._failures + 1, self._most_doublings)
         self._clock.sleep(self._clock.random.uniform(0, longest))
 
 

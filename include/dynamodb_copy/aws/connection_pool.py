@@ -15,6 +15,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
 
+from dynamodb_copy.errors import AccessError
+
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
@@ -33,19 +35,26 @@ class Timeouts:
 class Route:
     """How to reach one endpoint."""
 
-    url: str
+    url: str  # with its path, at least `/`
     proxy_url: str | None = None
     tls: ssl.SSLContext | None = None
 
+    def __post_init__(self) -> None:
+        if urlsplit(self.proxy_url or "").scheme == "https":
+            raise AccessError(
+                f"proxy {_shown(self.proxy_url or '')}: a proxy is reached by http:// (https endpoints are tunnelled "
+                "through it); correct the connection's proxies or HTTPS_PROXY"
+            )
+
     @property
     def host(self) -> str:
-        """Host, with the port if it is not the scheme's own: the `Host` header."""
-        return urlsplit(self.url).netloc
+        """Host, with the port if the URL names it: the `Host` header."""
+        return urlsplit(self.url).netloc.rpartition("@")[2]
 
     @property
     def target(self) -> str:
         """What the request line names: a plain HTTP proxy wants the whole URL, everyone else the path."""
-        return f"{self.url}/" if self.proxy_url and self.tls is None else "/"
+        return self.url if self.proxy_url and self.tls is None else urlsplit(self.url).path
 
 
 class ConnectionPool:
@@ -53,11 +62,11 @@ class ConnectionPool:
 
     def __init__(self, route: Route, timeouts: Timeouts) -> None:
         self.route = route
-        self._timeouts = timeouts
+        self.timeouts = timeouts
         self._free: list[http.client.HTTPConnection] = []
 
     def take(self) -> http.client.HTTPConnection:
-        """Return a connected connection; raises OSError when the endpoint cannot be reached."""
+        """Return a connected connection; raises OSError or HTTPException when the endpoint cannot be reached."""
         while self._free:
             connection = self._free.pop()
             if not _was_closed(connection):
@@ -80,7 +89,7 @@ class ConnectionPool:
 
     def sibling(self) -> ConnectionPool:
         """A pool to the same endpoint without any connection yet."""
-        return ConnectionPool(self.route, self._timeouts)
+        return ConnectionPool(self.route, self.timeouts)
 
     def close(self) -> None:
         """Close every free connection."""
@@ -91,14 +100,17 @@ class ConnectionPool:
         """What fails here fails again, and is reported, when the connection is taken."""
         try:
             return self._connected()
-        except OSError:
+        except (OSError, http.client.HTTPException):
             return None
 
     def _connected(self) -> http.client.HTTPConnection:
-        connection = _unconnected(self.route, self._timeouts.connect_seconds)
-        connection.connect()
-        connection.sock.settimeout(self._timeouts.read_seconds)
-        connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        connection = _unconnected(self.route, self.timeouts.connect_seconds)
+        try:
+            connection.connect()
+        except BaseException:
+            connection.close()  # a tunnel or a handshake that failed leaves its socket open
+            raise
+        connection.sock.settimeout(self.timeouts.read_seconds)
         return connection
 
 
@@ -123,10 +135,31 @@ def proxy_authorization(proxy_url: str) -> dict[str, str]:
     return {"Proxy-Authorization": "Basic " + base64.b64encode(pair.encode()).decode()}
 
 
+def _shown(proxy_url: str) -> str:
+    proxy = urlsplit(proxy_url)
+    return f"{proxy.scheme}://{proxy.netloc.rpartition('@')[2]}"
+
+
+def is_readable(sock: socket.socket, *, within_seconds: float = 0.0) -> bool:
+    """Whether something, if only its end, can be read from a socket in that time."""
+    poll = select.poll()
+    poll.register(sock, select.POLLIN)
+    return bool(poll.poll(within_seconds * 1000))
+
+
 def _was_closed(connection: http.client.HTTPConnection) -> bool:
-    """Whether an idle connection has something to read: only its end can be there."""
+    """Whether an idle connection has ended; there can be session tickets, which TLS keeps to itself, but no data."""
     if connection.sock is None:
         return True
-    poll = select.poll()
-    poll.register(connection.sock, select.POLLIN)
-    return bool(poll.poll(0))
+    if not is_readable(connection.sock):
+        return False
+    timeout_seconds = connection.sock.gettimeout()
+    connection.sock.setblocking(False)  # noqa: FBT003 - the socket's own signature
+    try:
+        connection.sock.recv(1)
+    except (BlockingIOError, ssl.SSLWantReadError):
+        connection.sock.settimeout(timeout_seconds)
+        return False
+    except OSError:
+        return True
+    return True

@@ -169,16 +169,19 @@ def untag(client: Any, arn: str, key: str) -> None:
     control(client, "UntagResource", ResourceArn=arn, TagKeys=[key])
 
 
-def create_like(client: Any, source: Table, name: str, *, tags: list[dict[str, str]], kms_key: str | None) -> bool:
-    """Create a table with the source's keys, indexes, billing, capacity and class; False if one is there already.
+def create_like(
+    client: Any, source: Table, name: str, *, tags: list[dict[str, str]], kms_key: str | None
+) -> Table | None:
+    """Create a table with the source's keys, indexes, billing, capacity and class; None if one is there already.
 
-    TTL is not part of it: it is switched on after the copy was verified.
+    TTL is not part of it: it is switched on after the copy was verified. The reply's description counts, because for a
+    moment DescribeTable may not know the table yet.
     """
     try:
-        control(client, "CreateTable", **_creation(source, name, tags=tags, kms_key=kms_key))
+        reply = control(client, "CreateTable", **_creation(source, name, tags=tags, kms_key=kms_key))
     except ResourceInUseError:
-        return False
-    return True
+        return None
+    return Table(reply["TableDescription"])
 
 
 def _creation(source: Table, name: str, *, tags: list[dict[str, str]], kms_key: str | None) -> dict[str, Any]:

@@ -78,11 +78,15 @@ def key_of(item: Item, schema: KeySchema) -> Key:
 
 def key_hash(item: Item, schema: KeySchema) -> bytes:
     """16 bytes that stand for the key in logs, reports and bucket numbers; the item may hold more than the key."""
+    return blake2b(key_bytes(item, schema), digest_size=16).digest()
+
+
+def key_bytes(item: Item, schema: KeySchema) -> bytes:
+    """Spell the key so that equal keys give equal bytes; the item may hold more than the key."""
     hash_value = _key_value(item[schema.hash_name])
     if schema.range_name is None:
-        return blake2b(orjson.dumps(hash_value), digest_size=16).digest()
-    range_value = _key_value(item[schema.range_name])
-    return blake2b(orjson.dumps((hash_value, range_value)), digest_size=16).digest()
+        return orjson.dumps(hash_value)
+    return orjson.dumps((hash_value, _key_value(item[schema.range_name])))
 
 
 def _key_value(attribute: dict[str, Any]) -> dict[str, Any]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from decimal import Decimal
 
 from dynamodb_copy.formats.dynamodb_json import canonical_lines, item_hash, key_bucket, key_hash
-from dynamodb_copy.model import BUCKETS, Digest, Item, KeySchema, Tally
+from dynamodb_copy.model import BUCKETS, DIGEST_MODULUS, Digest, Item, KeySchema, Tally
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +35,13 @@ class Fingerprints:
                 continue
             buckets[key_bucket(key_hash(item, self.keys))] += item_hash(line)
         size_bytes = sum(map(len, lines))
-        return Tally(items=len(items), bytes=size_bytes, expiring=expiring, digest=Digest(tuple(buckets)))
+        digest = Digest(tuple([total % DIGEST_MODULUS for total in buckets]))
+        return Tally(items=len(items), bytes=size_bytes, expiring=expiring, digest=digest)
 
     def is_expiring(self, item: Item) -> bool:
-        """Whether TTL may remove the item before the run ends; TTL looks at numbers only."""
+        """Whether TTL may remove the item before the run ends; TTL looks at numbers only.
+
+        Exact, as the service compares: a count that it makes must leave out the same items.
+        """
         number = item.get(self.ttl_attribute or "", {}).get("N")
-        return self.ttl_attribute is not None and number is not None and float(number) < self.expires_before
+        return self.ttl_attribute is not None and number is not None and Decimal(number) < self.expires_before

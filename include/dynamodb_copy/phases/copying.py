@@ -75,7 +75,7 @@ def leased(context: RunContext, plan: Plan, key: RowKey) -> Iterator[tuple[Fence
     run_lease.acquire(wait_while_alive=False)
     lease.acquire(wait_while_alive=True)
     try:
-        yield Fences(lease.check, run_lease.check), lease.holder
+        yield Fences(lease, run_lease), lease.holder
     except TransientError:
         _let_go(lease)
         raise
@@ -95,17 +95,20 @@ def _let_go(lease: Lease) -> None:
 
 
 def fence_out_segments(context: RunContext, plan: Plan) -> list[Tally]:
-    """Return every segment's tally once all are done and no attempt can send any more.
+    """Return every segment's tally once all are done and no attempt, of mirror neither, can send any more.
 
-    Raises RunIncompleteError. Taking each segment's lease makes every earlier attempt's next renewal fail.
+    Raises RunIncompleteError. Taking a lease that is not free makes every earlier attempt's next renewal fail.
     """
     checkpoints = StateCheckpoints(context.rows, context.run, "")
     tallies = finished(checkpoints, plan.segments)
-    for segment in plan.segments:
-        lease = context.attempt_lease(segment_key(context.run, segment))
-        lease.acquire(wait_while_alive=True)
-        lease.release()
+    for key in (*[segment_key(context.run, segment) for segment in plan.segments], mirror_key(context)):
+        context.attempt_lease(key).end()
     return tallies
+
+
+def mirror_key(context: RunContext) -> RowKey:
+    """The row of the run's mirror: its lease and how many keys it deleted."""
+    return RowKey(context.run, "mirror")
 
 
 def source_scan(context: RunContext, plan: Plan) -> TableScan:

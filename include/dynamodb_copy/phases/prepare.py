@@ -73,7 +73,7 @@ def check_ownership(context: RunContext, source: Table, target: Table) -> None:
             f"to.table: {target.arn} is filled from {claims[0].source_arn} by job {claims[0].job_name!r}; two sources "
             "would overwrite each other: name another target, or say `existing: allow` if the other job is gone"
         )
-    if _holds_items(context, target):
+    if target.status != "CREATING" and _holds_items(context, target):
         raise TargetRefusedError(
             f"to.table: {target.arn} holds items and was never this job's target; "
             "name another table, empty it, or say `existing: allow` to write into it"
@@ -86,9 +86,9 @@ def _create(context: RunContext, source: Table) -> Prepared:
     ttl = ttl_attribute(context.source_client, source.name)
     if ttl is not None:
         kept_tags.append({"Key": TTL_TAG, "Value": ttl})
-    if not create_like(client, source, job.target.table, tags=kept_tags, kms_key=job.target.kms_key):
+    target = create_like(client, source, job.target.table, tags=kept_tags, kms_key=job.target.kms_key)
+    if target is None:
         return prepare(context)  # another run was faster: its table is judged like any that exists
-    target = described(client, job.target.table)
     check_shapes(source, target)
     notes = [] if ttl is None else [f"TTL on {ttl!r} is switched on after the first verified copy"]
     return _take(context, source, target, Prepared(target.arn, created=True, notes=notes))

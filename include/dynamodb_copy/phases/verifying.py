@@ -7,11 +7,11 @@ from dataclasses import replace
 import orjson
 
 from dynamodb_copy.differences import Differences
-from dynamodb_copy.errors import ContentDiffersError, RunIncompleteError
+from dynamodb_copy.errors import ContentDiffersError, LeaseLostError, RunIncompleteError
 from dynamodb_copy.model import DIGEST_MODULUS, Tally
 from dynamodb_copy.phases.comparing import Sides, Tables, judged, keeping
 from dynamodb_copy.phases.context import RunContext
-from dynamodb_copy.phases.copying import fence_out_segments
+from dynamodb_copy.phases.copying import fence_out_segments, leased
 from dynamodb_copy.report import Outcome, Verdict
 from dynamodb_copy.sources.table_scan import only_counts
 from dynamodb_copy.state.plans import Plan
@@ -22,6 +22,10 @@ _EQUAL = (
     "The target holds exactly the items that this run read, each as it was when its page was read. What was written to "
     "the source later is not in it and not judged."
 )
+_SUPERSET = (
+    "For every key the target holds the item that this run read or the one that the source holds now. What was written "
+    "to the source later is not in it and not judged."
+)
 _COUNTED = "The target's items were counted by a strongly consistent scan; their content was not compared."
 _UNPROVEN = "The job says `verify: none`: nothing was compared."
 
@@ -31,9 +35,12 @@ def verify(context: RunContext, plan: Plan) -> Verdict:
 
     Raises RunIncompleteError before every segment is done, ContentDiffersError when the target is not what was read.
     """
-    verdict = _judge(context, plan)
-    row = {"verdict": {"S": orjson.dumps(verdict.as_dict()).decode()}, "expires_at": expiry(RUN_DAYS)}
-    context.rows.put(_key(context), row)
+    read = sum(fence_out_segments(context, plan), Tally())
+    with leased(context, plan, _key(context)) as (_, holder):
+        verdict = _judge(context, plan, read)
+        row = {"verdict": {"S": orjson.dumps(verdict.as_dict()).decode()}, "expires_at": expiry(RUN_DAYS)}
+        if not context.rows.update(_key(context), row, only_if="holder = :me", values={":me": {"S": holder}}):
+            raise LeaseLostError("verdict: another attempt verifies now; this one stops")
     if verdict.outcome == "differs":
         raise ContentDiffersError(
             f"{plan.target_arn} is not what was read: {verdict.headline}; "
@@ -46,7 +53,7 @@ def verify(context: RunContext, plan: Plan) -> Verdict:
 def load_verdict(context: RunContext) -> Verdict:
     """Return the run's verdict; raises RunIncompleteError when there is none or it is `differs`."""
     row = context.rows.get(_key(context))
-    if row is None:
+    if row is None or "verdict" not in row:
         raise RunIncompleteError(
             "the run was not verified; let its verify task run: marking it as success proves nothing"
         )
@@ -60,8 +67,7 @@ def _key(context: RunContext) -> RowKey:
     return RowKey(context.run, "verdict")
 
 
-def _judge(context: RunContext, plan: Plan) -> Verdict:
-    read = sum(fence_out_segments(context, plan), Tally())
+def _judge(context: RunContext, plan: Plan, read: Tally) -> Verdict:
     if context.job.verify == "none":
         return judged("not verified", "none", Sides(read, Tally()), _UNPROVEN)
     tables = Tables(context, plan, keeping(context, plan))
@@ -88,17 +94,25 @@ def _digested(tables: Tables, read: Tally) -> Verdict:
     if wrong.buckets:
         statement = "The target differs from what was read, and from what the source holds now."
         return judged("differs", "content", Sides(read, there, wrong), statement)
-    extra = sum(len(bucket.extra) for bucket in found.buckets.values())
-    statement = f"{_EQUAL} It also holds {extra} items that the source does not have."
+    extra = len(found.extra)
+    statement = f"{_SUPERSET} It also holds {extra} items that the source does not have." if extra else _SUPERSET
     verdict = judged("superset" if extra else "equal", "content", Sides(read, there, found), statement)
     return replace(verdict, missing=0, changed=0, differing=())
 
 
 def _is_superset(bucket: int, read: Tally, there: Tally, found: Differences) -> bool:
-    """Whether the bucket holds what was read and the extra items, to the bit.
+    """Whether the bucket holds what was read, or what the source holds now, and perhaps more.
 
     Digests are sums: less the extra items' hashes, the target's must be what was read. So writes to the source since
-    then, which show as differences too, do not count against the copy.
+    then, which show as differences too, do not count against the copy. Among the extra items may be some that were read
+    and deleted from the source since, and among the changed ones some that the target had before and that came back to
+    the source after they were missed: one or two of them explain what is left over, for a hash has 128 bits.
     """
-    extra = found.buckets[bucket].extra_sum if bucket in found.buckets else 0
-    return (there.digest.buckets[bucket] - extra) % DIGEST_MODULUS == read.digest.buckets[bucket]
+    if bucket not in found.buckets:
+        return True
+    here = found.buckets[bucket]
+    if not here.missing and not here.changed:
+        return True
+    left = (there.digest.buckets[bucket] - here.extra_sum - read.digest.buckets[bucket]) % DIGEST_MODULUS
+    steps = {-item % DIGEST_MODULUS for item in here.extra_items} | set(here.changed_items)
+    return left == 0 or left in steps or any((left - step) % DIGEST_MODULUS in steps for step in steps)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 import orjson
 
 from dynamodb_copy.errors import ItemRefusedError
-from dynamodb_copy.formats.dynamodb_json import key_hash
+from dynamodb_copy.formats.dynamodb_json import key_bytes, key_hash
 from dynamodb_copy.model import Change, Durable, Item, KeySchema, Page, Put, Segment, Tally
 from dynamodb_copy.sinks.batch_writer import BatchWriter, Refusal
 
@@ -40,14 +40,13 @@ class TableSink:
 
     def _requests(self, changes: list[Change]) -> list[bytes]:
         dumps = orjson.dumps
-        hash_name, range_name = self._keys
         last: dict[bytes, bytes] = {}
         for change in changes:
             if isinstance(change, Put):
                 attributes, request = change.item, b'{"PutRequest":{"Item":%b}}' % dumps(change.item)
             else:
                 attributes, request = change.key, b'{"DeleteRequest":{"Key":%b}}' % dumps(change.key)
-            last[dumps((attributes[hash_name], attributes[range_name] if range_name else None))] = request
+            last[key_bytes(attributes, self._keys)] = request
         return list(last.values())
 
     def _refused(self, segment: Segment, refusals: list[Refusal]) -> ItemRefusedError:

@@ -9,7 +9,7 @@ from dynamodb_copy.aws.backoff import Clock
 from dynamodb_copy.aws.clients import control
 from dynamodb_copy.aws.faults import ResourceInUseError
 from dynamodb_copy.aws.tables import describe, enable_ttl
-from dynamodb_copy.errors import TableError
+from dynamodb_copy.errors import ServiceUnavailableError, TableError
 
 _KEYS = {"pk": "HASH", "sk": "RANGE"}
 _POLLS = 120
@@ -17,8 +17,13 @@ _POLLS = 120
 
 def ensure_state_table(client: Any, name: str, clock: Clock) -> None:
     """Create the table unless it is there: on demand, with TTL, point-in-time recovery and deletion protection."""
-    if _is_ours_and_active(client, name):
-        return
+    if not _is_ours_and_active(client, name):
+        _create(client, name, clock)
+    enable_ttl(client, name, "expires_at")
+    _enable_recovery(client, name)
+
+
+def _create(client: Any, name: str, clock: Clock) -> None:
     with suppress(ResourceInUseError):  # another task is creating it
         control(
             client,
@@ -31,11 +36,16 @@ def ensure_state_table(client: Any, name: str, clock: Clock) -> None:
         )
     for _ in range(_POLLS):
         if _is_ours_and_active(client, name):
-            break
+            return
         clock.sleep(1.0)
-    enable_ttl(client, name, "expires_at")
-    recovery = {"PointInTimeRecoveryEnabled": True}
-    control(client, "UpdateContinuousBackups", TableName=name, PointInTimeRecoverySpecification=recovery)
+    raise ServiceUnavailableError(f"state table {name!r} is not ACTIVE after {_POLLS} s")
+
+
+def _enable_recovery(client: Any, name: str) -> None:
+    backups = control(client, "DescribeContinuousBackups", TableName=name)["ContinuousBackupsDescription"]
+    if backups.get("PointInTimeRecoveryDescription", {}).get("PointInTimeRecoveryStatus") != "ENABLED":
+        recovery = {"PointInTimeRecoveryEnabled": True}
+        control(client, "UpdateContinuousBackups", TableName=name, PointInTimeRecoverySpecification=recovery)
 
 
 def _is_ours_and_active(client: Any, name: str) -> bool:

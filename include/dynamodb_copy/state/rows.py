@@ -60,15 +60,24 @@ class StateRows:
         self._call("PutItem", {"Item": {**key.wire, **row}})
 
     def update(
-        self, key: RowKey, changes: dict[str, dict[str, Any]], *, only_if: str = "", values: Row | None = None
+        self, key: RowKey, changes: Row, *, only_if: str = "", values: Row | None = None, counting: str = ""
     ) -> bool:
-        """Set attributes of a row; False if the condition does not hold. `values` are the condition's `:names`."""
+        """Set attributes of a row; False if the condition does not hold. `values` are the condition's `:names`.
+
+        `counting` names a number that goes up by one with each write that arrives, the repeated ones too.
+        """
         names = {f"#{n}": name for n, name in enumerate(changes)}
+        settings = [f"#{n} = :{n}" for n in range(len(changes))]
+        given = {f":{n}": value for n, value in enumerate(changes.values())} | (values or {})
+        if counting:
+            names["#count"] = counting
+            settings.append("#count = if_not_exists(#count, :nought) + :one")
+            given |= {":nought": {"N": "0"}, ":one": {"N": "1"}}
         request: dict[str, Any] = {
             "Key": key.wire,
-            "UpdateExpression": "SET " + ", ".join(f"#{n} = :{n}" for n in range(len(changes))),
+            "UpdateExpression": "SET " + ", ".join(settings),
             "ExpressionAttributeNames": names,
-            "ExpressionAttributeValues": {f":{n}": value for n, value in enumerate(changes.values())} | (values or {}),
+            "ExpressionAttributeValues": given,
         }
         if only_if:
             request["ConditionExpression"] = only_if

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
 
@@ -9,8 +10,17 @@ import pytest
 
 import dags.airflow_home  # noqa: F401 -- it sets the environment before Airflow is imported
 from dags.fake_engine import engine
+from dynamodb_copy.aws.clients import Connect
+from dynamodb_copy_airflow.connections import airflow_clients
 
 __all__ = ["engine"]
+
+
+@pytest.fixture
+def connect() -> Iterator[Connect]:
+    """Clients by the name of an Airflow connection."""
+    with airflow_clients() as connect:
+        yield connect
 
 
 @pytest.fixture

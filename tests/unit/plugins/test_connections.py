@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
+from dynamodb_copy.aws.clients import Connect
 from dynamodb_copy.errors import AccessError, ConnectionMissingError, ServiceUnavailableError
-from dynamodb_copy_airflow.connections import NamedSnsHook, airflow_client
+from dynamodb_copy_airflow.connections import NamedSnsHook, airflow_clients
 
 OTHER_ACCOUNT = "222222222222"
 ROLE = f"arn:aws:iam::{OTHER_ACCOUNT}:role/copier"
@@ -25,14 +26,14 @@ def connection(monkeypatch: pytest.MonkeyPatch) -> Any:
     return define
 
 
-def test_a_missing_connection_is_an_error_that_says_how_to_create_it() -> None:
+def test_a_missing_connection_is_an_error_that_says_how_to_create_it(connect: Connect) -> None:
     with pytest.raises(ConnectionMissingError, match="airflow connections add aws_absent --conn-type aws"):
-        airflow_client("dynamodb", "us-east-1", "aws_absent")
+        connect("dynamodb", "us-east-1", "aws_absent")
 
 
-def test_a_nameless_connection_is_an_error() -> None:
+def test_a_nameless_connection_is_an_error(connect: Connect) -> None:
     with pytest.raises(ConnectionMissingError, match="no connection is named"):
-        airflow_client("dynamodb", "us-east-1", "")
+        connect("dynamodb", "us-east-1", "")
 
 
 def test_a_notifier_s_hook_refuses_a_missing_connection_too() -> None:
@@ -40,9 +41,9 @@ def test_a_notifier_s_hook_refuses_a_missing_connection_too() -> None:
         _ = NamedSnsHook("aws_absent", "us-east-1").conn
 
 
-def test_a_connection_of_another_type_is_an_error(connection: Any) -> None:
+def test_a_connection_of_another_type_is_an_error(connection: Any, connect: Connect) -> None:
     with pytest.raises(ConnectionMissingError, match="of type 'postgres'"):
-        airflow_client("dynamodb", "us-east-1", connection(conn_type="postgres"))
+        connect("dynamodb", "us-east-1", connection(conn_type="postgres"))
 
 
 @pytest.mark.parametrize(
@@ -50,44 +51,46 @@ def test_a_connection_of_another_type_is_an_error(connection: Any) -> None:
     [{"login": "AKIA"}, {"password": "secret"}, {"extra": {"aws_access_key_id": "AKIA"}}],
 )
 def test_half_a_key_pair_is_an_error_because_default_credentials_would_be_used(
-    half: dict[str, Any], connection: Any
+    half: dict[str, Any], connection: Any, connect: Connect
 ) -> None:
     with pytest.raises(AccessError, match="half a key pair"):
-        airflow_client("dynamodb", "us-east-1", connection(**half))
+        connect("dynamodb", "us-east-1", connection(**half))
 
 
-def test_a_setting_that_the_provider_ignores_is_an_error(connection: Any) -> None:
+def test_a_setting_that_the_provider_ignores_is_an_error(connection: Any, connect: Connect) -> None:
     with pytest.raises(AccessError, match="use 'profile_name'"):
-        airflow_client("dynamodb", "us-east-1", connection(extra={"profile": "production"}))
+        connect("dynamodb", "us-east-1", connection(extra={"profile": "production"}))
 
 
 def test_an_existing_connection_without_credentials_means_the_workers_own_role(
-    connection: Any, monkeypatch: pytest.MonkeyPatch
+    connection: Any, connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "of-the-worker")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
 
-    client = airflow_client("dynamodb", "us-east-1", connection())
+    client = connect("dynamodb", "us-east-1", connection())
 
     assert client._request_signer._credentials.access_key == "of-the-worker"  # noqa: SLF001 -- botocore shows it nowhere else
 
 
-def test_the_region_asked_for_wins_over_the_connections_own(connection: Any) -> None:
+def test_the_region_asked_for_wins_over_the_connections_own(connection: Any, connect: Connect) -> None:
     name = connection(**KEYS, extra={"region_name": "eu-west-1"})
 
-    assert airflow_client("dynamodb", "us-west-2", name).meta.region_name == "us-west-2"
+    assert connect("dynamodb", "us-west-2", name).meta.region_name == "us-west-2"
 
 
-def test_the_connections_client_settings_are_kept(connection: Any) -> None:
+def test_the_connections_client_settings_are_kept(connection: Any, connect: Connect) -> None:
     name = connection(**KEYS, extra={"config_kwargs": {"max_pool_connections": 33}})
 
-    assert airflow_client("dynamodb", "us-west-2", name).meta.config.max_pool_connections == 33
+    assert connect("dynamodb", "us-west-2", name).meta.config.max_pool_connections == 33
 
 
-def test_a_role_of_another_account_is_assumed(connection: Any, moto_endpoint: str, table_name: str) -> None:
+def test_a_role_of_another_account_is_assumed(
+    connection: Any, connect: Connect, moto_endpoint: str, table_name: str
+) -> None:
     extra = {"endpoint_url": moto_endpoint, "service_config": {"sts": {"endpoint_url": moto_endpoint}}}
-    here = airflow_client("dynamodb", "us-west-2", connection(**KEYS, extra=extra))
-    there = airflow_client("dynamodb", "us-west-2", connection(**KEYS, extra={**extra, "role_arn": ROLE}))
+    here = connect("dynamodb", "us-west-2", connection(**KEYS, extra=extra))
+    there = connect("dynamodb", "us-west-2", connection(**KEYS, extra={**extra, "role_arn": ROLE}))
 
     created = there.create_table(
         TableName=table_name,
@@ -100,7 +103,7 @@ def test_a_role_of_another_account_is_assumed(connection: Any, moto_endpoint: st
     assert table_name not in here.list_tables()["TableNames"]
 
 
-def test_a_token_service_that_does_not_answer_is_worth_a_retry(connection: Any) -> None:
+def test_a_token_service_that_does_not_answer_is_worth_a_retry(connection: Any, connect: Connect) -> None:
     with socket.create_server(("127.0.0.1", 0)) as closed:
         nobody = f"http://127.0.0.1:{closed.getsockname()[1]}"
     extra = {
@@ -110,16 +113,30 @@ def test_a_token_service_that_does_not_answer_is_worth_a_retry(connection: Any) 
     }
 
     with pytest.raises(ServiceUnavailableError, match="connection 'aws_production'"):
-        airflow_client("dynamodb", "us-west-2", connection(**KEYS, extra=extra))
+        connect("dynamodb", "us-west-2", connection(**KEYS, extra=extra))
 
 
-def test_assumed_credentials_are_refreshed_while_a_task_runs(connection: Any, moto_endpoint: str) -> None:
+def test_assumed_credentials_are_refreshed_while_a_task_runs(
+    connection: Any, connect: Connect, moto_endpoint: str
+) -> None:
     extra = {
         "service_config": {"sts": {"endpoint_url": moto_endpoint}},
         "role_arn": ROLE,
         "assume_role_kwargs": {"DurationSeconds": 900},  # botocore renews within the last 15 minutes: at each use here
     }
-    client = airflow_client("dynamodb", "us-west-2", connection(**KEYS, extra=extra))
+    client = connect("dynamodb", "us-west-2", connection(**KEYS, extra=extra))
     credentials = client._request_signer._credentials  # noqa: SLF001 -- botocore shows it nowhere else
 
     assert credentials.get_frozen_credentials().access_key != credentials.get_frozen_credentials().access_key
+
+
+def test_clients_are_closed_after_use(connection: Any, moto_endpoint: str) -> None:
+    name = connection(**KEYS, extra={"endpoint_url": moto_endpoint})
+
+    with airflow_clients() as connect:
+        client = connect("dynamodb", "us-west-2", name)
+        client.list_tables()
+        pools = list(client._endpoint.http_session._manager.pools._container.values())  # noqa: SLF001 -- shown nowhere else
+
+    assert pools
+    assert client._endpoint.http_session._manager.pools._container == {}  # noqa: SLF001 -- as above

@@ -9,17 +9,18 @@ from typing import Any
 
 import pytest
 
+from dynamodb_copy.aws.clients import Connect
 from dynamodb_copy.errors import ConnectionMissingError
 from dynamodb_copy.job import Job
 from dynamodb_copy_airflow import notifiers
-from dynamodb_copy_airflow.connections import airflow_client
 from job_texts import TOPIC, job_of
 
 
 class Inbox:
     """Hears what is sent to a topic."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, connect: Connect) -> None:
+        self._connect = connect
         self.topic: str = self._client("sns").create_topic(Name=name)["TopicArn"]
         self._queue: str = self._client("sqs").create_queue(QueueName=name)["QueueUrl"]
         queue_arn = f"arn:aws:sqs:us-west-2:{self.topic.split(':')[4]}:{name}"
@@ -32,14 +33,14 @@ class Inbox:
         return body["Subject"], body["Message"]
 
     def _client(self, service: str) -> Any:
-        return airflow_client(service, "us-west-2", "aws_oregon")
+        return self._connect(service, "us-west-2", "aws_oregon")
 
 
 @pytest.fixture
-def inbox(moto_endpoint: str, table_name: str, monkeypatch: pytest.MonkeyPatch) -> Inbox:
+def inbox(moto_endpoint: str, table_name: str, connect: Connect, monkeypatch: pytest.MonkeyPatch) -> Inbox:
     values = {"conn_type": "aws", "login": "testing", "password": "testing", "extra": {"endpoint_url": moto_endpoint}}
     monkeypatch.setenv("AIRFLOW_CONN_AWS_OREGON", json.dumps(values))
-    return Inbox(table_name)
+    return Inbox(table_name, connect)
 
 
 def job(connection: str = "aws_oregon", **notify: str) -> Job:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from airflow.sdk.exceptions import AirflowFailException
 
-from dynamodb_copy_airflow.connections import airflow_client
+from dynamodb_copy.aws.clients import Connect
 from dynamodb_copy_airflow.sensors import PreconditionSensor
 from job_texts import job_of
 
@@ -23,8 +23,8 @@ def connection(moto_endpoint: str, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def table(table_name: str) -> str:
-    airflow_client("dynamodb", REGION, CONNECTION).create_table(
+def table(table_name: str, connect: Connect) -> str:
+    connect("dynamodb", REGION, CONNECTION).create_table(
         TableName=table_name,
         KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
         AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
@@ -34,8 +34,8 @@ def table(table_name: str) -> str:
 
 
 @pytest.fixture
-def bucket(table_name: str) -> str:
-    airflow_client("s3", REGION, CONNECTION).create_bucket(Bucket=table_name)
+def bucket(table_name: str, connect: Connect) -> str:
+    connect("s3", REGION, CONNECTION).create_bucket(Bucket=table_name)
     return table_name
 
 
@@ -52,23 +52,23 @@ def test_a_table_exists_or_not_yet(table: str, context: Any) -> None:
     assert not holds(context, table_exists={"table": table, "region": "us-west-2"})
 
 
-def test_a_table_has_items_or_not_yet(table: str, context: Any) -> None:
+def test_a_table_has_items_or_not_yet(table: str, context: Any, connect: Connect) -> None:
     assert not holds(context, table_has_items={"table": table, "region": REGION})
 
-    airflow_client("dynamodb", REGION, CONNECTION).put_item(TableName=table, Item={"id": {"S": "1"}})
+    connect("dynamodb", REGION, CONNECTION).put_item(TableName=table, Item={"id": {"S": "1"}})
 
     assert holds(context, table_has_items={"table": table, "region": REGION})
 
 
-def test_an_object_exists_only_under_its_whole_key(bucket: str, context: Any) -> None:
-    airflow_client("s3", REGION, CONNECTION).put_object(Bucket=bucket, Key="done/2026-12-01", Body=b"")
+def test_an_object_exists_only_under_its_whole_key(bucket: str, context: Any, connect: Connect) -> None:
+    connect("s3", REGION, CONNECTION).put_object(Bucket=bucket, Key="done/2026-12-01", Body=b"")
 
     assert holds(context, s3_key_exists={"s3": f"s3://{bucket}/done/2026-12-01"})
     assert not holds(context, s3_key_exists={"s3": f"s3://{bucket}/done/2026-12"})
 
 
-def test_a_prefix_is_empty_or_not(bucket: str, context: Any) -> None:
-    airflow_client("s3", REGION, CONNECTION).put_object(Bucket=bucket, Key="done/2026-12-01", Body=b"")
+def test_a_prefix_is_empty_or_not(bucket: str, context: Any, connect: Connect) -> None:
+    connect("s3", REGION, CONNECTION).put_object(Bucket=bucket, Key="done/2026-12-01", Body=b"")
 
     assert holds(context, s3_prefix_not_empty={"s3": f"s3://{bucket}/done/"})
     assert not holds(context, s3_prefix_not_empty={"s3": f"s3://{bucket}/failed/"})

@@ -1,0 +1,96 @@
+"""What the benchmarks talk to: an endpoint of canned answers, and dynalite as complete as the product needs it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import orjson
+
+from benchmarks.material import ITEM_BYTES, ITEMS_TABLE, KEYS, REGIONS, SOURCE, TARGET, create_items_table, item
+from dynamodb_copy.formats.dynamodb_json import key_of
+from stack.emulators import dynalite, ministack
+from stack.fault_proxy import FaultProxy
+from stack.proxy_faults import Fault, Forward, Rule, delayed, matching, refused
+from stack.proxy_wire import Reply, Request, answer
+
+Endpoints = dict[str, str]
+"""URLs by connection."""
+
+_PAGE_ITEMS = (1 << 20) // ITEM_BYTES
+_RECOVERY = {"PointInTimeRecoveryDescription": {"PointInTimeRecoveryStatus": "ENABLED"}}
+
+
+def canned_rules(items_per_segment: int) -> list[Rule]:
+    """Answer scans of `items` and all batch writes without any table behind them; each page repeats the same items."""
+    scans = matching(lambda request: request.json.get("TableName") == ITEMS_TABLE)
+    return [Rule(_canned_scan(items_per_segment), "Scan", scans), Rule(_canned_write, "BatchWriteItem")]
+
+
+@contextmanager
+def canned_endpoint(items_per_segment: int, *rules: Rule) -> Iterator[FaultProxy]:
+    """Canned items and writes behind `rules`; descriptions and the state table are an emulator's."""
+    with ministack() as emulator, FaultProxy(emulator.endpoint, *rules, *canned_rules(items_per_segment)) as proxy:
+        create_items_table(proxy.endpoint)
+        yield proxy
+
+
+@contextmanager
+def two_dynalites(*, latency_seconds: float = 0.0) -> Iterator[tuple[dict[str, FaultProxy], Endpoints]]:
+    """Two regions with an empty source; yields their proxies, and the endpoints behind them, without the latency."""
+    late = [Rule(delayed(latency_seconds))] if latency_seconds else []
+    with ExitStack() as stack:
+        direct, proxies = {}, {}
+        for side in (SOURCE, TARGET):
+            folder = Path(stack.enter_context(TemporaryDirectory(prefix="dynamodb-copy-bench-")))
+            direct[side] = stack.enter_context(dynalite(folder, REGIONS[side])).endpoint
+            proxies[side] = stack.enter_context(FaultProxy(direct[side], *late, *_unknown_to_dynalite()))
+        create_items_table(direct[SOURCE])
+        yield proxies, direct
+
+
+def _unknown_to_dynalite() -> list[Rule]:
+    replies: dict[str, Any] = {
+        "UpdateTimeToLive": {},
+        "DescribeContinuousBackups": {"ContinuousBackupsDescription": _RECOVERY},
+    }
+    return [Rule(_saying(content), operation) for operation, content in replies.items()]
+
+
+def _saying(content: dict[str, Any]) -> Fault:
+    return refused(lambda: answer(orjson.dumps(content)))
+
+
+def _canned_scan(items_per_segment: int) -> Fault:
+    async def page(request: Request, _forward: Forward) -> Reply:
+        content = request.json
+        start = content.get("ExclusiveStartKey", {}).get(KEYS.range_name, {"N": "0"})
+        end = min(items_per_segment, int(start["N"]) + min(_PAGE_ITEMS, content["Limit"]))
+        count = end - int(start["N"])
+        rest: dict[str, Any] = {"ConsumedCapacity": {"TableName": ITEMS_TABLE, "CapacityUnits": _read_units(count)}}
+        if end < items_per_segment:
+            rest["LastEvaluatedKey"] = key_of(item(end), KEYS)
+        body = b'{"Count":%d,"ScannedCount":%d,"Items":[%b],%b'
+        return answer(body % (count, count, _lines(count), orjson.dumps(rest)[1:]))
+
+    return page
+
+
+async def _canned_write(request: Request, _forward: Forward) -> Reply:
+    ((table, writes),) = request.json["RequestItems"].items()
+    units = float(len(writes))
+    consumed = {"TableName": table, "CapacityUnits": units, "Table": {"CapacityUnits": units}}
+    return answer(orjson.dumps({"UnprocessedItems": {}, "ConsumedCapacity": [consumed]}))
+
+
+def _read_units(count: int) -> float:
+    return max(1, -(-count * ITEM_BYTES // 4096)) / 2
+
+
+@cache
+def _lines(count: int) -> bytes:
+    return b",".join([orjson.dumps(item(number)) for number in range(count)])
