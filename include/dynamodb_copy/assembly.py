@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from functools import cache
+from typing import Any
 
 from dynamodb_copy.aws.backoff import Clock
 from dynamodb_copy.aws.clients import Connect
 from dynamodb_copy.aws.connection_pool import Timeouts
-from dynamodb_copy.aws.tables import describe, described
+from dynamodb_copy.aws.tables import describe
 from dynamodb_copy.job import Job
 from dynamodb_copy.model import Segment, Tally
 from dynamodb_copy.phases import planning, prepare, repairing
@@ -29,7 +33,7 @@ def open_run(
     job: Job, run_id: str, connect: Connect, *, timeouts: Timeouts | None = None, clock: Clock | None = None
 ) -> CopyRun:
     """Open a run by its id; many processes may hold the same run open at once."""
-    return CopyRun(RunContext(job, run_id, connect, timeouts or Timeouts(), clock or Clock()))
+    return CopyRun(RunContext(job, run_id, cache(connect), timeouts or Timeouts(), clock or Clock()))
 
 
 class CopyRun:
@@ -40,7 +44,8 @@ class CopyRun:
 
     def prepare(self) -> Prepared:
         """Refuse what must not be, create what is missing."""
-        return prepare.prepare(self._context)
+        with self._opened() as context:
+            return prepare.prepare(context)
 
     def target_is_active(self) -> bool:
         """Whether the target and its indexes can be written."""
@@ -49,43 +54,58 @@ class CopyRun:
 
     def plan(self) -> Plan:
         """Decide segments and limits; a second call returns the stored plan."""
-        return planning.plan(self._context)
+        with self._opened() as context:
+            return planning.plan(context)
 
     def copy(self, segment: Segment, on_progress: Progress) -> Tally:
         """Copy what earlier attempts left of the segment; return its cumulative tally."""
-        context, plan = self._planned()
-        return copy(context, plan, segment, on_progress)
+        with self._planned() as (context, plan):
+            return copy(context, plan, segment, on_progress)
 
     def mirror(self) -> int:
         """Delete from the target what the source does not have; return how many keys the run deleted."""
-        return mirror(*self._planned())
+        with self._planned() as planned:
+            return mirror(*planned)
 
     def verify(self) -> Verdict:
         """Compare the target with what was read; raises ContentDiffersError."""
-        return verify(*self._planned())
+        with self._planned() as planned:
+            return verify(*planned)
 
     def seal(self) -> Report:
         """Write the run's report; from then on the copy counts."""
-        return seal(*self._planned())
+        with self._planned() as planned:
+            return seal(*planned)
 
     def repair(self) -> Verdict:
         """Write only what differs, then compare again."""
-        return repairing.repair(self._context)
+        with self._opened() as context:
+            return repairing.repair(context)
 
     def forecast(self) -> Forecast:
         """Say what would happen; touches nothing."""
-        return forecast(self._context)
+        with self._opened() as context:
+            return forecast(context)
 
     def compare(self, *, show_keys: bool = False) -> Verdict:
         """Compare source and target as they are now; writes nothing."""
-        context = replace(self._context, schedule=local_schedules())
-        source = prepare.readable_source(context)
-        target = described(context.target_client, context.job.target.table)
-        prepare.check_shapes(source, target)
-        plan = planning.make_plan(context, source, target)
-        return compare(Tables(context, plan, lambda: None), show_keys=show_keys)
+        with self._opened(schedule=local_schedules()) as context:
+            source = prepare.readable_source(context)
+            target = prepare.existing_target(context)
+            prepare.check_shapes(source, target)
+            plan = planning.make_plan(context, source, target)
+            return compare(Tables(context, plan, lambda: None), show_keys=show_keys)
 
-    def _planned(self) -> tuple[RunContext, Plan]:
+    @contextmanager
+    def _opened(self, **changes: Any) -> Iterator[RunContext]:
+        """The context of one call, so that threads share no connection; its connections are closed at the end."""
+        context = replace(self._context, opened=ExitStack(), **changes)
+        with context.opened:
+            yield context
+
+    @contextmanager
+    def _planned(self) -> Iterator[tuple[RunContext, Plan]]:
         """The stored plan, and the job as it was when the plan was made."""
-        plan = load_plan(self._context.rows, self._context.run)
-        return replace(self._context, job=Job.from_text(plan.job_name, plan.job_text)), plan
+        with self._opened() as context:
+            plan = load_plan(context.rows, context.run)
+            yield replace(context, job=Job.from_text(plan.job_name, plan.job_text)), plan

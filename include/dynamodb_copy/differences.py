@@ -14,8 +14,10 @@ from dynamodb_copy.formats.dynamodb_json import key_bucket
 MOST_KEYS = 1_000_000
 """Differing keys that are listed; with more, a new copy is the better repair."""
 
-_HASH_BYTES = 16
-_RECORD_BYTES = 2 * _HASH_BYTES
+HASH_BYTES = 16
+"""Of a key hash or an item hash."""
+
+_RECORD_BYTES = 2 * HASH_BYTES
 _BUFFER_BYTES = 1024 * _RECORD_BYTES
 
 
@@ -41,7 +43,7 @@ class Spill:
         buffer = self._buffers.get(bucket)
         if buffer is None:
             return
-        buffer += hashed_key + hashed_item.to_bytes(_HASH_BYTES, "big")
+        buffer += hashed_key + hashed_item.to_bytes(HASH_BYTES, "big")
         if len(buffer) >= _BUFFER_BYTES:
             self._flush(bucket)
 
@@ -131,4 +133,4 @@ def _records(side: Path, bucket: int) -> Iterator[tuple[bytes, bytes]]:
     for file in sorted(side.glob(f"*/{bucket}")):
         packed = file.read_bytes()
         for at in range(0, len(packed), _RECORD_BYTES):
-            yield packed[at : at + _HASH_BYTES], packed[at + _HASH_BYTES : at + _RECORD_BYTES]
+            yield packed[at : at + HASH_BYTES], packed[at + HASH_BYTES : at + _RECORD_BYTES]

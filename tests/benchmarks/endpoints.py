@@ -69,7 +69,7 @@ def _canned_scan(items_per_segment: int) -> Fault:
     async def page(request: Request, _forward: Forward) -> Reply:
         content = request.json
         start = content.get("ExclusiveStartKey", {}).get(KEYS.range_name, {"N": "0"})
-        end = min(items_per_segment, int(start["N"]) + min(_PAGE_ITEMS, content["Limit"]))
+        end = min(items_per_segment, int(start["N"]) + min(_PAGE_ITEMS, content.get("Limit", _PAGE_ITEMS)))
         count = end - int(start["N"])
         rest: dict[str, Any] = {"ConsumedCapacity": {"TableName": ITEMS_TABLE, "CapacityUnits": _read_units(count)}}
         if end < items_per_segment:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import atexit
 import os
 import shutil
+import signal
 import tempfile
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).parents[2]
 
@@ -25,11 +27,23 @@ def _settle() -> None:
 
 
 @cache
-def create_database() -> None:
+def _create_database() -> None:
     """Create Airflow's database, once per process: `dag.test()` needs it."""
     from airflow.utils.db import initdb  # noqa: PLC0415 -- the environment comes first
 
     initdb()
+
+
+def run_once(dag_id: str) -> Any:
+    """Run a full copy's DAG from its first task to its last, in this process; return the DAG run."""
+    from airflow.dag_processing.dagbag import DagBag  # noqa: PLC0415 -- the environment comes first
+
+    _create_database()
+    on_sigterm = signal.getsignal(signal.SIGTERM)
+    try:
+        return DagBag(dag_folder=ROOT / "dags" / "full_copy.py").dags[dag_id].test()
+    finally:
+        signal.signal(signal.SIGTERM, on_sigterm)  # tasks leave a handler of their own
 
 
 _settle()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from dags.airflow_home import create_database
+import dags.airflow_home  # noqa: F401 -- it sets the environment before Airflow is imported
 from dags.fake_engine import engine
 
 __all__ = ["engine"]
@@ -41,9 +41,3 @@ def write_job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> WriteJob:
         return path
 
     return write
-
-
-@pytest.fixture(scope="session")
-def airflow_database() -> None:
-    """Airflow's database, which `dag.test()` needs."""
-    create_database()

@@ -10,22 +10,17 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from airflow.dag_processing.dagbag import DagBag
 
-from dags.airflow_home import ROOT
+from dags.airflow_home import run_once
 from dags.fake_engine import FakeEngine
 from dynamodb_copy.errors import TargetRefusedError
 from dynamodb_copy.model import Segment, Tally
 from dynamodb_copy.report import Report, Verdict
 
-pytestmark = pytest.mark.usefixtures("airflow_database")
+pytestmark = pytest.mark.integration
 
 VERDICT = Verdict("equal", "content", 2, 2, 0, 0, 0, 0, "", "", (), (), "every item is equal")
 REPORT = Report("orders", "orders/1", "source", "target", "2026-12-01", "2026-12-01", (), VERDICT, 0, ())
-
-
-def run_of_orders() -> Any:
-    return DagBag(dag_folder=ROOT / "dags" / "full_copy.py").dags["orders"].test()
 
 
 def states(run: Any) -> dict[str, Any]:
@@ -48,7 +43,7 @@ def willing(engine: FakeEngine, write_job: Callable[..., Path], orders: str) -> 
 
 
 def test_a_run_goes_from_prepare_to_seal_and_waits_for_the_table_in_between(willing: FakeEngine) -> None:
-    run = run_of_orders()
+    run = run_once("orders")
 
     assert run.state == "success", states(run)
     assert {ti.rendered_map_index for ti in run.get_task_instances() if ti.task_id == "copy"} == {
@@ -64,7 +59,7 @@ def test_a_refusal_fails_the_run_before_anything_is_copied(willing: FakeEngine) 
 
     willing.verbs["prepare"] = refuse
 
-    run = run_of_orders()
+    run = run_once("orders")
 
     assert run.state == "failed"
     assert states(run)["prepare -1"] == "failed"
@@ -74,7 +69,7 @@ def test_a_refusal_fails_the_run_before_anything_is_copied(willing: FakeEngine) 
 def test_an_empty_plan_does_not_make_a_green_run(willing: FakeEngine) -> None:
     willing.verbs["plan"] = lambda: SimpleNamespace(segments=[], reason="nothing")
 
-    assert run_of_orders().state == "failed"
+    assert run_once("orders").state == "failed"
 
 
 def test_sigterm_ends_the_copy_and_fails_the_attempt(willing: FakeEngine) -> None:
@@ -90,7 +85,7 @@ def test_sigterm_ends_the_copy_and_fails_the_attempt(willing: FakeEngine) -> Non
 
     willing.verbs["copy"] = copy
 
-    run = run_of_orders()
+    run = run_once("orders")
 
     assert run.state == "failed"
     assert happened == ["released", "released"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -9,17 +10,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from airflow.dag_processing.dagbag import DagBag
 from airflow.models.asset import AssetEvent
 from airflow.utils.session import create_session
 from sqlalchemy import select
 from sqlalchemy.orm import joinedload
 
-from dags.airflow_home import ROOT, create_database
+from dags.airflow_home import run_once
 from job_texts import text_of
 from stack.emulators import ACCOUNT, boto_client
 
-pytestmark = pytest.mark.integration
+pytestmark = [
+    pytest.mark.integration,
+    # the engine's connections end with a task's process; `dag.test()` runs all tasks in this one
+    pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning"),
+]
 
 ITEMS = 300
 
@@ -66,9 +70,11 @@ def order(number: int) -> dict[str, Any]:
     return {"id": {"S": f"order-{number}"}, "total": {"N": str(number)}, "note": {"M": {"gift": {"BOOL": True}}}}
 
 
-@pytest.fixture(scope="session", autouse=True)
-def airflow_database() -> None:
-    create_database()
+@pytest.fixture(autouse=True)
+def connections_end_with_the_test() -> Iterator[None]:
+    """Collect what tasks left open before other tests look for leaks of their own."""
+    yield
+    gc.collect()
 
 
 @pytest.fixture
@@ -103,7 +109,7 @@ def run_of(orders: str, ministack_endpoint: str, tmp_path: Path, monkeypatch: py
     def run(*, from_: dict[str, Any] | None = None, to_: dict[str, Any] | None = None) -> Any:
         ends = {"from_": {"table": orders, **(from_ or {})}, "to_": {"table": orders, **(to_ or {})}}
         (tmp_path / f"{orders}.yaml").write_text(text_of(segments=2, retry_delay="1s", **ends))
-        return DagBag(dag_folder=ROOT / "dags" / "full_copy.py").dags[orders].test()
+        return run_once(orders)
 
     return run
 

@@ -6,8 +6,10 @@ import os
 import time
 from collections import defaultdict
 from collections.abc import Callable
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from functools import cached_property
+from hashlib import blake2b
 from typing import Any
 from uuid import uuid4
 
@@ -49,11 +51,18 @@ class RunContext:
     clock: Clock = field(default_factory=Clock)
     wall: Callable[[], float] = time.time
     schedule: Callable[[RunContext, str], Schedule] = state_schedule
+    opened: ExitStack = field(default_factory=ExitStack)
 
     @property
     def run(self) -> str:
-        """The partition of the run's rows."""
-        return f"run#{self.run_id}"
+        """The partition of the run's rows.
+
+        The tables are part of it: two deployments with one state table may give the same id to runs of jobs of the
+        same name, and neither must work by the other's plan.
+        """
+        source, target = self.job.source, self.job.target
+        tables = f"{source.region}/{source.table} {target.region}/{target.table}"
+        return f"run#{self.run_id}#{blake2b(tables.encode(), digest_size=8).hexdigest()}"
 
     @property
     def state_table(self) -> str:
@@ -80,8 +89,8 @@ class RunContext:
         ensure_state_table(self.target_client, self.state_table, self.clock)
 
     def wire(self, client: Any) -> Wire:
-        """The data plane of a client's endpoint."""
-        return Wire(client, self.timeouts, self.clock)
+        """The data plane of a client's endpoint, open as long as `opened` is."""
+        return self.opened.enter_context(closing(Wire(client, self.timeouts, self.clock)))
 
     def limiter(self, name: str, units_per_second: float | None) -> Limiter:
         """A share of one of the run's limits; None is unlimited."""

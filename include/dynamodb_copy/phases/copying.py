@@ -76,11 +76,8 @@ def leased(context: RunContext, plan: Plan, key: RowKey) -> Iterator[tuple[Fence
     lease.acquire(wait_while_alive=True)
     try:
         yield Fences(lease, run_lease), lease.holder
-    except TransientError:
-        _let_go(lease)
-        raise
     except BaseException:
-        lease.release()
+        _let_go(lease)
         raise
     else:
         lease.release()

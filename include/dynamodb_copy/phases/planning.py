@@ -6,11 +6,12 @@ from collections.abc import Callable
 from math import ceil, inf
 from typing import Any
 
-from dynamodb_copy.aws.tables import Table, described, ttl_attribute
-from dynamodb_copy.errors import TableError
+from dynamodb_copy.aws.tables import Table, ttl_attribute
+from dynamodb_copy.errors import RunIncompleteError, TableError
 from dynamodb_copy.job import Job, Rate, Share, Units
 from dynamodb_copy.phases.context import RunContext
-from dynamodb_copy.phases.prepare import readable_source
+from dynamodb_copy.phases.prepare import existing_target, readable_source
+from dynamodb_copy.state.claims import claim_on
 from dynamodb_copy.state.plans import Plan, find_plan, store_plan
 
 MOST_SEGMENTS = 256
@@ -28,9 +29,15 @@ def plan(context: RunContext) -> Plan:
     if stored is not None:
         return stored
     source = readable_source(context)
-    target = described(context.target_client, context.job.target.table)
+    target = existing_target(context)
     if not target.is_active:
         raise TableError(f"to.table: {target.arn} is {target.status}; wait until it and its indexes are ACTIVE")
+    found = claim_on(context.rows, target.arn)
+    if found is None or (found.source_arn, found.target_id) != (source.arn, target.table_id):
+        raise RunIncompleteError(
+            f"to.table: {target.arn} was not prepared to be filled from {source.arn}; let the run's prepare task "
+            "succeed first: marking it as success checks nothing"
+        )
     return store_plan(context.rows, context.run, make_plan(context, source, target))
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
-from dynamodb_copy.aws.tables import AWS_MANAGED_KEY, Table, create_like, describe, described, tags, ttl_attribute
-from dynamodb_copy.errors import TableError, TargetRefusedError
+from dynamodb_copy.aws.tables import AWS_MANAGED_KEY, Table, create_like, describe, tags, ttl_attribute
+from dynamodb_copy.errors import MirrorRefusedError, PermanentError, TableError, TargetRefusedError
+from dynamodb_copy.job.sections import TableAt
 from dynamodb_copy.phases.context import RunContext
-from dynamodb_copy.state.claims import Claim, claim, claims_on
+from dynamodb_copy.state.claims import Claim, claim, claim_on
 
 TTL_TAG = "dynamodb-copy:ttl-after-verify"
 """On a table that a run created: the attribute for TTL, which is switched on once the first copy was verified.
@@ -28,26 +30,42 @@ class Prepared:
 def prepare(context: RunContext) -> Prepared:
     """Check source and target, and create a missing target like the source.
 
-    Raises TableError and TargetRefusedError, with the job's field, for what must not be; then nothing was touched but
-    the state table.
+    Raises TableError, TargetRefusedError and AccessError, with the job's field, for what must not be; then nothing was
+    written. (What another run does in the same moment is found under the run's lease, when there is a state table.)
     """
     source = readable_source(context)
+    _holds_items(context, context.source_client, source)  # may it be scanned?
     target = describe(context.target_client, context.job.target.table)
     if target is None:
         check_encryption(context, source)
-        context.ensure_state()
         return _create(context, source)
     check_shapes(source, target)
+    check_ownership(context, source, target)
     context.ensure_state()
     return _take(context, source, target, Prepared(target.arn, created=False, notes=[]))
 
 
 def readable_source(context: RunContext) -> Table:
     """The source, which must exist and be readable."""
-    source = described(context.source_client, context.job.source.table)
+    source = _existing(context.source_client, "from", context.job.source)
     if not source.is_readable:
         raise TableError(f"from.table: {source.arn} is {source.status}; it must be ACTIVE: wait for it")
     return source
+
+
+def existing_target(context: RunContext) -> Table:
+    """The target, which must exist."""
+    return _existing(context.target_client, "to", context.job.target)
+
+
+def _existing(client: Any, field: str, named: TableAt) -> Table:
+    table = describe(client, named.table)
+    if table is None:
+        raise TableError(
+            f"{field}.table: {named.table!r} does not exist in {named.region} for connection {named.connection!r}; "
+            f"correct {field}.table, {field}.region or {field}.connection"
+        )
+    return table
 
 
 def check_shapes(source: Table, target: Table) -> None:
@@ -65,18 +83,24 @@ def check_shapes(source: Table, target: Table) -> None:
 
 def check_ownership(context: RunContext, source: Table, target: Table) -> None:
     """Refuse a target that holds items which this source did not put there."""
-    claims = [made for made in claims_on(context.rows, target.arn) if made.target_id == target.table_id]
-    if any(made.source_arn == source.arn for made in claims) or context.job.target.existing == "allow":
+    found = claim_on(context.rows, target.arn)
+    if context.job.target.existing == "allow":
         return
-    if claims:
+    if found is None or found.target_id != target.table_id:
+        if target.status != "CREATING" and _holds_items(context, context.target_client, target):
+            raise TargetRefusedError(
+                f"to.table: {target.arn} holds items and was never this job's target; "
+                "name another table, empty it, or say `existing: allow` to write into it"
+            )
+    elif found.source_arn != source.arn:
         raise TargetRefusedError(
-            f"to.table: {target.arn} is filled from {claims[0].source_arn} by job {claims[0].job_name!r}; two sources "
+            f"to.table: {target.arn} is filled from {found.source_arn} by job {found.job_name!r}; two sources "
             "would overwrite each other: name another target, or say `existing: allow` if the other job is gone"
         )
-    if target.status != "CREATING" and _holds_items(context, target):
-        raise TargetRefusedError(
-            f"to.table: {target.arn} holds items and was never this job's target; "
-            "name another table, empty it, or say `existing: allow` to write into it"
+    elif found.source_id != source.table_id and context.job.target.mirror:
+        raise MirrorRefusedError(
+            f"from.table: {source.arn} was dropped and created again since it last filled {target.arn}; mirror would "
+            "delete what it does not have any more: if that is meant, say `existing: allow` for one run"
         )
 
 
@@ -86,6 +110,7 @@ def _create(context: RunContext, source: Table) -> Prepared:
     ttl = ttl_attribute(context.source_client, source.name)
     if ttl is not None:
         kept_tags.append({"Key": TTL_TAG, "Value": ttl})
+    context.ensure_state()
     target = create_like(client, source, job.target.table, tags=kept_tags, kms_key=job.target.kms_key)
     if target is None:
         return prepare(context)  # another run was faster: its table is judged like any that exists
@@ -95,9 +120,14 @@ def _create(context: RunContext, source: Table) -> Prepared:
 
 
 def _take(context: RunContext, source: Table, target: Table, prepared: Prepared) -> Prepared:
-    context.run_lease(target.arn).acquire(wait_while_alive=False)
-    check_ownership(context, source, target)
-    claim(context.rows, target.arn, Claim(source.arn, target.table_id, context.job.name))
+    lease = context.run_lease(target.arn)
+    lease.acquire(wait_while_alive=False)
+    try:
+        check_ownership(context, source, target)
+    except PermanentError:
+        lease.release()  # the job whose target it is shall not have to wait
+        raise
+    claim(context.rows, target.arn, Claim(source.arn, source.table_id, target.table_id, context.job.name))
     return prepared
 
 
@@ -110,11 +140,12 @@ def check_encryption(context: RunContext, source: Table) -> None:
         )
 
 
-def _holds_items(context: RunContext, target: Table) -> bool:
-    wire = context.wire(context.target_client)
-    reply = wire.call("Scan", {"TableName": target.name, "Limit": 1, "ConsistentRead": True})
-    wire.close()
-    return bool(reply["Count"])
+def _holds_items(context: RunContext, client: Any, table: Table) -> bool:
+    wire = context.wire(client)
+    try:
+        return bool(wire.call("Scan", {"TableName": table.name, "Limit": 1, "ConsistentRead": True})["Count"])
+    finally:
+        wire.close()
 
 
 def _shown(table: Table) -> str:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dynamodb_copy.aws.tables import described
+from dynamodb_copy.differences import Differences
 from dynamodb_copy.phases.comparing import Tables, compare, keeping
 from dynamodb_copy.phases.context import RunContext
 from dynamodb_copy.phases.copying import leased, target_writer
 from dynamodb_copy.phases.planning import plan
-from dynamodb_copy.phases.prepare import prepare
+from dynamodb_copy.phases.prepare import existing_target, prepare
 from dynamodb_copy.report import Verdict
 from dynamodb_copy.sinks.table import TableSink
 from dynamodb_copy.state.rows import RowKey
@@ -19,17 +19,19 @@ def repair(context: RunContext) -> Verdict:
 
     Raises TableError when there is no target, TargetRefusedError when it is not this job's to write.
     """
-    described(context.target_client, context.job.target.table)
+    existing_target(context)
     prepare(context)
     repair_plan = plan(context)
     with leased(context, repair_plan, RowKey(context.run, "repair")) as (fence, _):
         tables = Tables(context, repair_plan, keeping(context, repair_plan))
         buckets = tables.survey(tables.source()).digest.differing(tables.survey(tables.target()).digest)
-        found = tables.differences(buckets)
+        found = tables.differences(buckets) if buckets else Differences()
         scan = tables.source()
         sink = TableSink(target_writer(context, repair_plan, fence), repair_plan.keys)
         step = selecting(repair_plan.keys, found.missing | found.changed)
         for segment in scan.segments():
             for _durable in sink.absorb(segment, step(scan.pages(segment, after=None))):
                 fence.check()
-        return compare(tables, show_keys=False)
+        verdict = compare(tables, show_keys=False)
+    context.run_lease(repair_plan.target_arn).release()
+    return verdict

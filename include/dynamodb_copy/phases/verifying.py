@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import orjson
 
-from dynamodb_copy.differences import Differences
+from dynamodb_copy.differences import BucketDifferences
 from dynamodb_copy.errors import ContentDiffersError, LeaseLostError, RunIncompleteError
 from dynamodb_copy.model import DIGEST_MODULUS, Tally
 from dynamodb_copy.phases.comparing import Sides, Tables, judged, keeping
 from dynamodb_copy.phases.context import RunContext
 from dynamodb_copy.phases.copying import fence_out_segments, leased
+from dynamodb_copy.phases.mirroring import deleted_by, mirrored_items
 from dynamodb_copy.report import Outcome, Verdict
 from dynamodb_copy.sources.table_scan import only_counts
 from dynamodb_copy.state.plans import Plan
@@ -22,6 +24,9 @@ _EQUAL = (
     "The target holds exactly the items that this run read, each as it was when its page was read. What was written to "
     "the source later is not in it and not judged."
 )
+_FEW = 300
+"""Items of a bucket of which any four are tried as a reason for what is left over; of more, any two."""
+
 _SUPERSET = (
     "For every key the target holds the item that this run read or the one that the source holds now. What was written "
     "to the source later is not in it and not judged."
@@ -68,29 +73,40 @@ def _key(context: RunContext) -> RowKey:
 
 
 def _judge(context: RunContext, plan: Plan, read: Tally) -> Verdict:
+    deleted = mirrored_items(context)
     if context.job.verify == "none":
         return judged("not verified", "none", Sides(read, Tally()), _UNPROVEN)
     tables = Tables(context, plan, keeping(context, plan))
-    return _counted(tables, read) if context.job.verify == "count" else _digested(tables, read)
+    return _counted(tables, read) if context.job.verify == "count" else _digested(tables, read, deleted)
 
 
 def _counted(tables: Tables, read: Tally) -> Verdict:
-    plan = tables.plan
-    request = only_counts(tables.context.job.target.table, plan.ttl_attribute, plan.expires_before)
+    context, plan = tables.context, tables.plan
+    request = only_counts(context.job.target.table, plan.ttl_attribute, plan.expires_before)
     there = survey(tables.target(request), [], on_page=tables.on_page)
     extra = there.items - (read.items - read.expiring)
-    outcome: Outcome = "equal" if extra == 0 else "superset" if extra > 0 else "differs"
+    if 0 < -extra <= (deleted := deleted_by(context)):
+        statement = f"{_COUNTED} {-extra} fewer than were read: mirror deleted {deleted} that the source does not have."
+        return judged("equal", "count", Sides(read, there), statement)
+    more: Outcome = "differs" if context.job.target.mirror else "superset"
+    outcome: Outcome = "equal" if extra == 0 else more if extra > 0 else "differs"
     verdict = judged(outcome, "count", Sides(read, there), _COUNTED)
     return replace(verdict, extra=max(0, extra), missing=max(0, -extra))
 
 
-def _digested(tables: Tables, read: Tally) -> Verdict:
+def _digested(tables: Tables, read: Tally, deleted: Mapping[int, set[int]]) -> Verdict:
     there = tables.survey(tables.target())
     buckets = read.digest.differing(there.digest)
     if not buckets:
         return judged("equal", "content", Sides(read, there), _EQUAL)
     found = tables.differences(buckets)
-    wrong = found.within(bucket for bucket in buckets if not _is_superset(bucket, read, there, found))
+    wrong = found.within(
+        bucket
+        for bucket, here in found.buckets.items()
+        if not _is_superset(
+            here, there.digest.buckets[bucket] - read.digest.buckets[bucket] - here.extra_sum, deleted.get(bucket)
+        )
+    )
     if wrong.buckets:
         statement = "The target differs from what was read, and from what the source holds now."
         return judged("differs", "content", Sides(read, there, wrong), statement)
@@ -100,19 +116,23 @@ def _digested(tables: Tables, read: Tally) -> Verdict:
     return replace(verdict, missing=0, changed=0, differing=())
 
 
-def _is_superset(bucket: int, read: Tally, there: Tally, found: Differences) -> bool:
-    """Whether the bucket holds what was read, or what the source holds now, and perhaps more.
+def _is_superset(here: BucketDifferences, left: int, deleted: set[int] | None) -> bool:
+    """Whether a bucket holds, for every key, what was read or what the source holds now, and perhaps more keys.
 
-    Digests are sums: less the extra items' hashes, the target's must be what was read. So writes to the source since
-    then, which show as differences too, do not count against the copy. Among the extra items may be some that were read
-    and deleted from the source since, and among the changed ones some that the target had before and that came back to
-    the source after they were missed: one or two of them explain what is left over, for a hash has 128 bits.
+    `left` is the target's digest less those of what was read and of the extra items. Digests are sums: when nothing is
+    left, the rest is what was read, to the bit, and writes to the source since then, which show as differences too, do
+    not count against the copy. Otherwise a few items may make up for it, and with hashes of 128 bits they do so only if
+    they are the reason: what was read and deleted from the source since then, whether it is still there or mirror
+    deleted it, and what the target held before and the source had only after its page was read.
+    After a mirror (`deleted` is given) extra items that were not read are not what was asked for.
     """
-    if bucket not in found.buckets:
-        return True
-    here = found.buckets[bucket]
+    left %= DIGEST_MODULUS
+    if left == 0 and deleted is not None:
+        return not here.extra
     if not here.missing and not here.changed:
         return True
-    left = (there.digest.buckets[bucket] - here.extra_sum - read.digest.buckets[bucket]) % DIGEST_MODULUS
-    steps = {-item % DIGEST_MODULUS for item in here.extra_items} | set(here.changed_items)
-    return left == 0 or left in steps or any((left - step) % DIGEST_MODULUS in steps for step in steps)
+    steps = {-item % DIGEST_MODULUS for item in (*here.extra_items, *(deleted or ()))} | set(here.changed_items)
+    sums = {0} | steps
+    if len(steps) <= _FEW:
+        sums |= {(one + other) % DIGEST_MODULUS for one in steps for other in steps}
+    return any((left - known) % DIGEST_MODULUS in sums for known in sums)

@@ -66,5 +66,8 @@ def load_plan(rows: StateRows, run: str) -> Plan:
     """Return the run's plan; raises RunIncompleteError when there is none."""
     plan = find_plan(rows, run)
     if plan is None:
-        raise RunIncompleteError(f"{run}: nothing is planned; let the run's plan task succeed first")
+        raise RunIncompleteError(
+            f"{run}: nothing is planned; let the run's plan task succeed first; if the job's tables were "
+            "edited since then, start a new run"
+        )
     return plan

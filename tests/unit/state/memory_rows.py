@@ -1,0 +1,79 @@
+"""The state table in memory: the same promises as StateRows, checked by the same tests."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator
+
+from dynamodb_copy.state.rows import Row, RowKey, StateRows
+
+Step = Callable[[str], None]
+"""Told what is about to be done; it may take its time, or kill by raising."""
+
+
+def at_once(_verb: str) -> None:
+    """A state table that answers in no time."""
+
+
+class MemoryRows(StateRows):
+    """Rows that several holders share; `step` comes before each request."""
+
+    def __init__(self, step: Step = at_once) -> None:
+        self._rows: dict[RowKey, Row] = {}
+        self.step = step
+        self.requests: list[str] = []
+
+    def get(self, key: RowKey) -> Row | None:
+        """As the table."""
+        self._begin("get")
+        return copy.deepcopy(self._rows.get(key))
+
+    def insert(self, key: RowKey, row: Row) -> bool:
+        """As the table."""
+        self._begin("insert")
+        if key in self._rows:
+            return False
+        self._rows[key] = {**key.wire, **row}
+        return True
+
+    def put(self, key: RowKey, row: Row) -> None:
+        """As the table."""
+        self._begin("put")
+        self._rows[key] = {**key.wire, **row}
+
+    def update(
+        self, key: RowKey, changes: Row, *, only_if: str = "", values: Row | None = None, counting: str = ""
+    ) -> bool:
+        """As the table."""
+        self._begin("update")
+        row = self._rows.get(key, {})
+        if only_if and not all(_holds(row, part, values or {}) for part in only_if.split(" AND ")):
+            return False
+        counted = {counting: {"N": str(int(row.get(counting, {"N": "0"})["N"]) + 1)}} if counting else {}
+        self._rows[key] = {**key.wire, **row, **changes, **counted}
+        return True
+
+    def advance(self, key: RowKey, name: str, by: float, *, floor: float) -> float:
+        """As the table."""
+        self._begin("advance")
+        row = self._rows.setdefault(key, {**key.wire})
+        moved = max(float(row.get(name, {"N": "-inf"})["N"]), floor) + by
+        row[name] = {"N": f"{moved:.6f}"}
+        return moved
+
+    def query(self, partition: str, prefix: str) -> Iterator[Row]:
+        """As the table."""
+        self._begin("query")
+        found = [key for key in self._rows if key.partition == partition and key.sort.startswith(prefix)]
+        yield from (copy.deepcopy(self._rows[key]) for key in sorted(found))
+
+    def _begin(self, verb: str) -> None:
+        self.step(verb)
+        self.requests.append(verb)
+
+
+def _holds(row: Row, condition: str, values: Row) -> bool:
+    if condition.startswith("attribute_not_exists("):
+        return condition.removeprefix("attribute_not_exists(").removesuffix(")") not in row
+    name, value = condition.split(" = ")
+    return name in row and row[name] == values[value]
