@@ -237,6 +237,10 @@ class _Answered(Pending):
         reply: dict[str, Any] = orjson.loads(packed)
         return reply
 
+    def see_out(self, seconds: float) -> None:
+        assert seconds > 0.0
+        self.abandon()
+
     def abandon(self) -> None:
         self._fake.in_flight -= 1
         self._fake.abandoned += 1

@@ -8,6 +8,7 @@ from itertools import pairwise
 from random import Random
 from typing import NamedTuple
 
+import orjson
 import pytest
 
 from arbitrary_items import KEYS, meaning
@@ -297,3 +298,16 @@ def test_a_sink_pulls_no_page_before_the_one_before_is_durable(ministack_endpoin
         durables = table_sink(STRING_KEY, ministack_endpoint, stack).sink.absorb(SEGMENT, pages())
 
         assert [len(pulled) for _ in durables] == [1, 2, 3, 4, 5]
+
+
+def test_no_request_holds_more_than_the_service_takes() -> None:
+    wire = FakeWire(MemoryTable("orders", KEYS).answer)
+    writer = BatchWriter(wire, "orders", fence=AlwaysHeld(), budget=CapacityBudget({}))
+    too_much_as_json: list[Change] = [Put(item_of(n, "\x00" * 300_000)) for n in range(100, 115)]  # 1.8 MB each
+
+    absorb(TableSink(writer, KEYS), [put(number) for number in range(60)], too_much_as_json)
+
+    batches = [request["RequestItems"]["orders"] for _, request in wire.requests]
+    assert max(len(batch) for batch in batches) == 25
+    assert max(len(orjson.dumps(batch)) for batch in batches) < 16_000_000
+    assert sum(len(batch) for batch in batches) == 75

@@ -369,9 +369,11 @@ def test_ctrl_c_stops_segments_even_while_others_are_only_being_submitted(shell:
     shell.run.segments = [Segment(0, 1)]
     shell.run.while_copying = copying
 
+    others = set(threading.enumerate())
+
     assert shell("run") == 130
 
-    for thread in [thread for thread in threading.enumerate() if thread.name.startswith("ThreadPoolExecutor")]:
+    for thread in set(threading.enumerate()) - others:
         thread.join(timeout=5)
         assert not thread.is_alive()
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import signal
 import tempfile
 import threading
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from random import Random
@@ -52,7 +53,12 @@ class Endless(ListSource):
         self.failing = failing
         self.others_read = threading.Event()
         self.started: set[int] = set()
-        self.read = 0
+        self.read_of: Counter[int] = Counter()
+
+    @property
+    def read(self) -> int:
+        """Pages of all segments."""
+        return self.read_of.total()
 
     def pages(self, segment: Segment, after: Cursor | None) -> Iterator[Page]:
         """Fail, or yield empty pages."""
@@ -62,7 +68,7 @@ class Endless(ListSource):
             self.others_read.wait(10)
             raise ServiceUnavailableError("the table does not answer")
         for _ in range(self.pages_each):
-            self.read += 1
+            self.read_of[segment.index] += 1
             yield Page([], {}, Tally(pages=1))
             self.others_read.set()
 
@@ -196,7 +202,7 @@ def test_an_interrupted_reading_ends_without_reading_the_rest() -> None:
     sent = threading.Event()
 
     def interrupt_once() -> None:
-        if not sent.is_set():
+        if len(source.started) == THREADS and not sent.is_set():
             sent.set()
             signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGUSR1)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ssl
 import zlib
+from contextlib import suppress
 from copy import copy
 from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException, HTTPResponse
@@ -23,7 +24,9 @@ from botocore.httpsession import get_cert_path
 from dynamodb_copy.aws.backoff import Clock
 from dynamodb_copy.aws.connection_pool import ConnectionPool, Route, Timeouts, proxy_authorization
 from dynamodb_copy.aws.faults import fault
-from dynamodb_copy.errors import AccessError, ServiceUnavailableError
+from dynamodb_copy.errors import AccessError, CopyError, ServiceUnavailableError
+
+_AT_ONCE_SECONDS = 0.001  # zero would mean: do not block
 
 
 class Pending:
@@ -51,6 +54,15 @@ class Pending:
             self._wire.pool.give_back(self._sent)
         self.reply_bytes = len(body)
         return _decoded(self._operation, response, body)
+
+    def see_out(self, seconds: float) -> None:
+        """Wait that long at most until the request has ended, however it ends; then it cannot happen any more."""
+        if isinstance(self._sent, Exception) or self._sent.sock is None:
+            return
+        self._sent.sock.settimeout(max(seconds, _AT_ONCE_SECONDS))
+        with suppress(CopyError):
+            self.reply()
+        self.abandon()
 
     def abandon(self) -> None:
         """Give up waiting; what was sent may still happen."""

@@ -100,7 +100,7 @@ class RunContext:
 
     def run_lease(self, target_arn: str) -> Lease:
         """The run's lease on its target, shared by the run's tasks."""
-        return self._lease(RowKey(target_partition(target_arn), "lease"), self.run_id)
+        return self._lease(RowKey(target_partition(target_arn), "lease"), self.run.removeprefix("run#"))
 
     def attempt_lease(self, key: RowKey) -> Lease:
         """A lease that only this attempt holds."""

@@ -71,11 +71,17 @@ class BatchWriter:
         try:
             while waiting or flying:
                 self._send(waiting, flying)
-                self._receive(flying.popleft(), waiting, written, patience)
-        finally:
-            for flight in flying:
-                flight.pending.abandon()
+                self._receive(flying[0], waiting, written, patience)
+                flying.popleft()
+        except BaseException:
+            self._see_out(flying)  # the lease may be released next: nothing of this attempt may happen after that
+            raise
         return written
+
+    def _see_out(self, flying: deque[_Flight]) -> None:
+        deadline = self.now() + self._wire.pool.timeouts.read_seconds
+        for flight in flying:
+            flight.pending.see_out(deadline - self.now())
 
     def _send(self, waiting: deque[Batch], flying: deque[_Flight]) -> None:
         self._wire.pool.grow(min(self._window.size - len(flying), len(waiting)))

@@ -41,7 +41,7 @@ class Lease:
                 if seen is not None and not is_open and not wait_while_alive:
                     raise self._busy(row)
                 seen, since = _pulse(row), before
-            if not is_open and before - since <= self.seconds / 3:
+            if not is_open and before - since <= self.seconds:
                 self._clock.sleep(_POLL_SECONDS)
             elif self._take(row):
                 self._until = before + self.seconds

@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+from dynamodb_copy.aws.faults import ResourceMissingError
+from dynamodb_copy.state.claims import Claim, claim, claim_on
+from dynamodb_copy.state.reports import store_report
+from dynamodb_copy.state.rows import RowKey
+from unit.state.memory_rows import MemoryRows
+
+TARGET = "arn:aws:dynamodb:us-west-2:123456789012:table/orders"
+OTHER = "arn:aws:dynamodb:us-west-2:123456789012:table/orders2"
+MINE = Claim("arn:aws:dynamodb:us-east-1:123456789012:table/orders", "source-1", "target-1", "orders")
+YOURS = Claim("arn:aws:dynamodb:eu-west-1:123456789012:table/orders", "source-2", "target-1", "other")
+
+
+def test_a_target_that_was_never_filled_has_no_claim() -> None:
+    assert claim_on(MemoryRows(), TARGET) is None
+
+
+def test_without_a_state_table_nothing_was_ever_claimed() -> None:
+    def missing(_: str) -> None:
+        raise ResourceMissingError("GetItem: ResourceNotFoundException")
+
+    assert claim_on(MemoryRows(missing), TARGET) is None
+
+
+def test_a_claim_is_read_back_as_it_was() -> None:
+    rows = MemoryRows()
+    claim(rows, TARGET, MINE)
+
+    assert claim_on(rows, TARGET) == MINE
+    assert claim_on(rows, OTHER) is None
+
+
+def test_a_target_has_one_source_the_last_one() -> None:
+    rows = MemoryRows()
+    claim(rows, TARGET, MINE)
+    claim(rows, TARGET, YOURS)
+
+    assert claim_on(rows, TARGET) == YOURS
+
+
+def test_claims_do_not_expire() -> None:
+    rows = MemoryRows()
+    claim(rows, TARGET, MINE)
+
+    assert "expires_at" not in (rows.get(RowKey(f"target#{TARGET}", "claim")) or {"expires_at": ""})
+
+
+def test_the_same_run_writes_over_its_own_report_and_over_no_other() -> None:
+    rows = MemoryRows()
+    for run, items in (("manual__1", 1), ("manual__1", 2), ("manual__2", 3)):
+        store_report(rows, "orders", run, {"items": items})
+
+    assert [row["report"]["S"] for row in rows.query("job#orders", "report#")] == ['{"items":2}', '{"items":3}']
