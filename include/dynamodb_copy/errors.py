@@ -8,7 +8,7 @@ CopyError
 └── PermanentError                 a person has to act; never retried
     ├── JobFileError               what a job file says cannot be
     ├── ConnectionMissingError     a named connection or profile does not exist
-    ├── AccessError                an action is not permitted, or credentials are not accepted
+    ├── AccessError                an action is not permitted, or credentials, certificate or endpoint are wrong
     ├── TableError                 a table is missing, in a wrong state, or of another shape
     ├── TargetRefusedError         writing there would alter what is not ours to alter
     ├── ItemRefusedError           the target does not accept an item
@@ -60,7 +60,7 @@ class ConnectionMissingError(PermanentError):
 
 
 class AccessError(PermanentError):
-    """An action is not permitted, or the credentials are not accepted."""
+    """An action is not permitted, or the connection's credentials, certificate, endpoint or proxy are wrong."""
 
 
 class TableError(PermanentError):

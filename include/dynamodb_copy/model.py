@@ -40,6 +40,7 @@ class Put(NamedTuple):
 
     item: Item
     written_at: int | None = None  # epoch microseconds; None when the source cannot know
+    line: bytes | None = None  # the item as JSON with sorted keys, where the source has made it for all who need it
 
 
 class Delete(NamedTuple):
@@ -132,6 +133,7 @@ class Page(NamedTuple):
     changes: list[Change]
     cursor: Cursor | None  # resume after it; None: the segment ends here
     tally: Tally
+    is_distinct: bool = False  # whether no key is there twice
 
 
 class Durable(NamedTuple):

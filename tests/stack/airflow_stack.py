@@ -14,14 +14,13 @@ import sys
 import time
 from base64 import urlsafe_b64encode
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import psutil  # type: ignore[import-untyped]  # ships no types
-
 from stack.airflow_api import PAGE_LIMIT, AirflowApi
 from stack.emulators import ACCOUNT, HOST, ROOT
+from stack.sessions import sessions_that_end_with_us
 
 CONNECTIONS = {"aws_virginia": "us-east-1", "aws_oregon": "us-west-2"}
 """The connections that the example jobs name, and their regions."""
@@ -35,7 +34,6 @@ _COMPONENTS: Mapping[str, Sequence[str]] = {
 _HEALTHY = dict.fromkeys(("metadatabase", "scheduler", "dag_processor", "triggerer"), "healthy")
 _NOT_INHERITED = ("AWS_", "AIRFLOW_", "_AIRFLOW_", "DYNAMODB_COPY_")
 _START_SECONDS = 120
-_GRACE_SECONDS = 4
 _POLL_SECONDS = 0.25
 _LOG_TAIL_LINES = 25
 
@@ -88,15 +86,12 @@ def airflow(home: Path, *, endpoint: str, port: int) -> Iterator[Airflow]:
     """
     environment = _environment(home, endpoint=endpoint, port=port)
     processes: dict[str, subprocess.Popen[bytes]] = {}
-    try:
-        _create_database(environment)
+    _create_database(environment)
+    with sessions_that_end_with_us() as ends_with_us:
         for name, arguments in _COMPONENTS.items():
             processes[name] = _start(home, name, arguments, environment=environment)
+            ends_with_us(processes[name])
         yield Airflow(AirflowApi(f"http://{HOST}:{port}"), home, processes)
-    finally:
-        stop_sessions([process.pid for process in processes.values()])
-        for process in processes.values():
-            process.wait()
 
 
 def exit_on_signals() -> None:
@@ -184,40 +179,3 @@ def _start(
 def _log_tail(home: Path, name: str) -> str:
     lines = (home / f"{name}.log").read_text(errors="replace").splitlines()
     return "\n".join(lines[-_LOG_TAIL_LINES:])
-
-
-def stop_sessions(sessions: Sequence[int], *, grace_seconds: float = _GRACE_SECONDS) -> None:
-    """End every process of these sessions, politely, then by force; a second Ctrl-C does not cut it short."""
-    impatient = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        _signal_all(sessions, signal.SIGTERM)
-        deadline = time.monotonic() + grace_seconds
-        while _living(sessions) and time.monotonic() < deadline:
-            time.sleep(0.1)
-        while _living(sessions):
-            _signal_all(sessions, signal.SIGKILL)
-            time.sleep(0.05)
-    finally:
-        signal.signal(signal.SIGINT, impatient)
-
-
-def _signal_all(sessions: Sequence[int], number: signal.Signals) -> None:
-    for pid in _living(sessions):
-        with suppress(ProcessLookupError):
-            os.kill(pid, number)
-
-
-def _living(sessions: Sequence[int]) -> list[int]:
-    return [pid for pid in psutil.pids() if _session_of(pid) in sessions and not _is_zombie(pid)]
-
-
-def _session_of(pid: int) -> int | None:
-    with suppress(ProcessLookupError, PermissionError):
-        return os.getsid(pid)
-    return None
-
-
-def _is_zombie(pid: int) -> bool:
-    with suppress(psutil.NoSuchProcess):
-        return bool(psutil.Process(pid).status() == psutil.STATUS_ZOMBIE)
-    return True

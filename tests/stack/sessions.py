@@ -22,26 +22,28 @@ _GRACE_SECONDS = 4.0
 
 
 @contextmanager
-def ending_with_us() -> Iterator[Callable[[int], None]]:
-    """Yield a function that takes the id of a session's leader; all sessions it was told of are gone after the block."""
+def sessions_that_end_with_us() -> Iterator[Callable[[subprocess.Popen[bytes]], None]]:
+    """Yield a function that takes the leader of a session: every process of it is gone after the block."""
+    reader, writer = os.pipe()
     keeper = subprocess.Popen(
         [sys.executable, "-m", "stack.sessions"],
         env={**os.environ, "PYTHONPATH": str(ROOT / "tests")},
-        stdin=subprocess.PIPE,
+        stdin=reader,
         start_new_session=True,  # Ctrl-C does not reach it
     )
+    os.close(reader)
+    leaders: list[subprocess.Popen[bytes]] = []
+
+    def keep(leader: subprocess.Popen[bytes]) -> None:
+        leaders.append(leader)
+        os.write(writer, b"%d\n" % leader.pid)
+
     try:
-        yield lambda leader: _tell(keeper, leader)
+        yield keep
     finally:
-        if keeper.stdin:
-            keeper.stdin.close()
-        keeper.wait()
-
-
-def _tell(keeper: subprocess.Popen[bytes], leader: int) -> None:
-    if keeper.stdin:
-        keeper.stdin.write(b"%d\n" % leader)
-        keeper.stdin.flush()
+        os.close(writer)
+        for process in (keeper, *leaders):
+            process.wait()
 
 
 def stop_sessions(leaders: Sequence[int], *, grace_seconds: float = _GRACE_SECONDS) -> None:

@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
 
+from dynamodb_copy.aws.light_response import LightResponse
 from dynamodb_copy.errors import AccessError
 
 
@@ -124,6 +125,24 @@ def _unconnected(route: Route, seconds: float) -> http.client.HTTPConnection:
     if route.proxy_url:
         connection.set_tunnel(endpoint.hostname or "", endpoint.port or 443, proxy_authorization(route.proxy_url))
     return connection
+
+
+def send(connection: http.client.HTTPConnection, target: str, headers: dict[str, str], body: bytes) -> None:
+    """Send a POST as one piece; raises OSError."""
+    fields = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
+    head = f"POST {target} HTTP/1.1\r\n{fields}Content-Length: {len(body)}\r\n\r\n"
+    connection.sock.sendall(head.encode("latin-1") + body)
+
+
+def receive(connection: http.client.HTTPConnection) -> tuple[LightResponse, bytes]:
+    """Read the reply to what was sent and its body; raises OSError and HTTPException."""
+    response = LightResponse(connection.sock, method="POST")
+    try:
+        response.begin()
+        return response, response.read()
+    except BaseException:
+        response.close()  # half a reply would keep the socket open
+        raise
 
 
 def proxy_authorization(proxy_url: str) -> dict[str, str]:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
+from http import HTTPStatus
 
 from botocore.exceptions import (
+    BotoCoreError,
     ClientError,
+    CredentialRetrievalError,
     HTTPClientError,
-    NoCredentialsError,
-    NoRegionError,
-    TokenRetrievalError,
+    MetadataRetrievalError,
+    ParamValidationError,
+    SSLError,
 )
 from botocore.exceptions import (
     ConnectionError as BotoConnectionError,
@@ -22,12 +25,12 @@ _THROTTLES = frozenset(
 )
 _PASSING = frozenset(
     {"InternalServerError", "InternalFailure", "ServiceUnavailable", "ServiceUnavailableException", "RequestTimeout"}
-    | {"LimitExceededException", "TransactionInProgressException"}
+    | {"LimitExceededException", "TransactionInProgressException", "ReplicatedWriteConflictException"}
 )
-_ACCESS = frozenset(
-    {"AccessDeniedException", "AccessDenied", "UnrecognizedClientException", "InvalidSignatureException"}
+_DENIED = frozenset({"AccessDeniedException", "AccessDenied", "KMSAccessDeniedException"})
+_CREDENTIALS = frozenset(
+    {"UnrecognizedClientException", "InvalidSignatureException", "SignatureDoesNotMatch", "InvalidClientTokenId"}
     | {"ExpiredTokenException", "ExpiredToken", "IncompleteSignatureException", "MissingAuthenticationTokenException"}
-    | {"InvalidClientTokenId", "KMSAccessDeniedException", "SignatureDoesNotMatch"}
 )
 _ACTION = re.compile(r"perform: ([a-z0-9-]+:[A-Za-z]+)")
 
@@ -52,31 +55,53 @@ _NAMED: dict[str, type[CopyError]] = {
 
 
 def fault(code: str, message: str, *, status: int, operation: str) -> CopyError:
-    """Map one error answer, by its code and HTTP status, to the error to raise."""
+    """Map one error answer, by its code (empty if it has none) and HTTP status, to the error to raise."""
     text = f"{operation}: {code or f'HTTP {status}'}: {message}"
-    if code in _THROTTLES or status == 429:  # noqa: PLR2004 - Too Many Requests
+    if code in _THROTTLES or status == HTTPStatus.TOO_MANY_REQUESTS:
         return ServiceUnavailableError(text, throttled=True)
-    if code in _PASSING or status >= 500:  # noqa: PLR2004 - server errors
+    if code in _PASSING or status >= HTTPStatus.INTERNAL_SERVER_ERROR or status == HTTPStatus.REQUEST_TIMEOUT:
         return ServiceUnavailableError(text)
-    if code in _ACCESS:
-        return AccessError(_access_text(code, message, operation))
+    if code in _DENIED:
+        return AccessError(_denied_text(code, message, operation))
+    if code in _CREDENTIALS:
+        return AccessError(f"{text}; the connection's credentials are not accepted: renew or correct them")
+    if not code:
+        return AccessError(f"{text}: that is not DynamoDB's answer; correct the connection's endpoint or its proxy")
     return _NAMED.get(code, RequestRefusedError)(text)
 
 
-def _access_text(code: str, message: str, operation: str) -> str:
+def _denied_text(code: str, message: str, operation: str) -> str:
     named = _ACTION.search(message)
     action = named.group(1) if named else f"dynamodb:{operation}"
     return f"{action} is not permitted ({code}: {message}); allow this action to the connection's user or role"
 
 
+def untrusted(operation: str, reason: str) -> AccessError:
+    """The error to raise when an endpoint cannot prove who it is."""
+    return AccessError(
+        f"{operation}: {reason}: the endpoint's certificate is not trusted; name its CA bundle in the connection's "
+        "`verify` or in AWS_CA_BUNDLE, or correct the endpoint's host name"
+    )
+
+
 def translated(error: Exception, operation: str) -> CopyError:
     """Map what a stock client raised to the error to raise."""
     if isinstance(error, ClientError):
-        answer = error.response.get("Error", {})
-        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 400)
-        return fault(answer.get("Code", ""), answer.get("Message", str(error)), status=status, operation=operation)
-    if isinstance(error, NoCredentialsError | TokenRetrievalError | NoRegionError):
-        return AccessError(f"{operation}: {error}; complete the connection")
-    if isinstance(error, BotoConnectionError | HTTPClientError):
+        return _answered(error, operation)
+    if isinstance(error, SSLError) and "CERTIFICATE_VERIFY_FAILED" in str(error):
+        return untrusted(operation, str(error))
+    if isinstance(error, BotoConnectionError | HTTPClientError | CredentialRetrievalError | MetadataRetrievalError):
         return ServiceUnavailableError(f"{operation}: {error}")
+    if isinstance(error, ParamValidationError):
+        return RequestRefusedError(f"{operation}: {error}")
+    if isinstance(error, BotoCoreError):
+        return AccessError(f"{operation}: {error}; complete the connection")
     raise error
+
+
+def _answered(error: ClientError, operation: str) -> CopyError:
+    answer = error.response.get("Error", {})
+    code = answer.get("Code", "")
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", HTTPStatus.BAD_REQUEST)
+    spoken = "" if code.isdigit() else code  # botocore puts the status where an answer has no code
+    return fault(spoken, answer.get("Message", str(error)), status=status, operation=operation)

@@ -47,12 +47,19 @@ def canonical_item(item: Item) -> Item:
     return {name: canonical_attribute(attribute) for name, attribute in item.items()}
 
 
-def canonical_lines(items: list[Item]) -> list[bytes]:
+def sorted_line(item: Item) -> bytes:
+    """The item as JSON with sorted keys, spelled as it came."""
+    return orjson.dumps(item, option=orjson.OPT_SORT_KEYS)
+
+
+def canonical_lines(items: list[Item], sorted_lines: list[bytes] | None = None) -> list[bytes]:
     """Serialise the items so that equal contents give equal bytes.
 
     Sorting the keys suffices for nearly all items; only those that hold sets or unusual numbers are walked.
     """
-    lines = [orjson.dumps(item, option=orjson.OPT_SORT_KEYS) for item in items]
+    lines = sorted_lines
+    if lines is None:
+        lines = [sorted_line(item) for item in items]
     if not _MAY_BE_SPELLED_OTHERWISE.search(b"\n".join(lines)):
         return lines
     return [_walked(line, item) for line, item in zip(lines, items, strict=True)]
@@ -90,7 +97,8 @@ def key_bytes(item: Item, schema: KeySchema) -> bytes:
 
 
 def _key_value(attribute: dict[str, Any]) -> dict[str, Any]:
-    return canonical_attribute(attribute) if "N" in attribute else attribute
+    number = attribute.get("N")
+    return attribute if number is None or _PLAIN_NUMBER.fullmatch(number) else canonical_attribute(attribute)
 
 
 def key_bucket(hashed: bytes) -> int:

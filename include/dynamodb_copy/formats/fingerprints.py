@@ -24,9 +24,12 @@ class Fingerprints:
             if not self.is_expiring(item):
                 yield key_hash(item, self.keys), item_hash(line)
 
-    def tally(self, items: list[Item]) -> Tally:
-        """Count the items; those that expire count, but not towards the digest."""
-        lines = canonical_lines(items)
+    def tally(self, items: list[Item], sorted_lines: list[bytes] | None = None) -> Tally:
+        """Count the items; those that expire count, but not towards the digest.
+
+        `sorted_lines` are the items as JSON with sorted keys, where they are there already.
+        """
+        lines = canonical_lines(items, sorted_lines)
         buckets = [0] * BUCKETS
         expiring = 0
         for item, line in zip(items, lines, strict=True):

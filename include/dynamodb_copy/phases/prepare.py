@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dynamodb_copy.aws.tables import AWS_MANAGED_KEY, Table, create_like, describe, tags, ttl_attribute
-from dynamodb_copy.errors import MirrorRefusedError, PermanentError, TableError, TargetRefusedError
+from dynamodb_copy.errors import MirrorRefusedError, PermanentError, TableError, TargetBusyError, TargetRefusedError
 from dynamodb_copy.job.sections import TableAt
 from dynamodb_copy.phases.context import RunContext
 from dynamodb_copy.state.claims import Claim, claim, claim_on
@@ -81,11 +81,11 @@ def check_shapes(source: Table, target: Table) -> None:
         raise TableError(f"to.table: {target.arn} is {target.status}; wait until it is ACTIVE, or name another table")
 
 
-def check_ownership(context: RunContext, source: Table, target: Table) -> None:
-    """Refuse a target that holds items which this source did not put there."""
+def check_ownership(context: RunContext, source: Table, target: Table) -> Claim | None:
+    """Refuse a target that holds items which this source did not put there; return the claim on it."""
     found = claim_on(context.rows, target.arn)
     if context.job.target.existing == "allow":
-        return
+        return found
     if found is None or found.target_id != target.table_id:
         if target.status != "CREATING" and _holds_items(context, context.target_client, target):
             raise TargetRefusedError(
@@ -102,6 +102,7 @@ def check_ownership(context: RunContext, source: Table, target: Table) -> None:
             f"from.table: {source.arn} was dropped and created again since it last filled {target.arn}; mirror would "
             "delete what it does not have any more: if that is meant, say `existing: allow` for one run"
         )
+    return found
 
 
 def _create(context: RunContext, source: Table) -> Prepared:
@@ -123,11 +124,13 @@ def _take(context: RunContext, source: Table, target: Table, prepared: Prepared)
     lease = context.run_lease(target.arn)
     lease.acquire(wait_while_alive=False)
     try:
-        check_ownership(context, source, target)
+        found = check_ownership(context, source, target)
     except PermanentError:
         lease.release()  # the job whose target it is shall not have to wait
         raise
-    claim(context.rows, target.arn, Claim(source.arn, source.table_id, target.table_id, context.job.name))
+    mine = Claim(source.arn, source.table_id, target.table_id, context.job.name)
+    if not claim(context.rows, target.arn, mine, in_place_of=found):
+        raise TargetBusyError(f"to.table: {target.arn} was claimed by another run in this moment; try again")
     return prepared
 
 

@@ -103,7 +103,7 @@ def _digested(tables: Tables, read: Tally, deleted: Mapping[int, set[int]]) -> V
     wrong = found.within(
         bucket
         for bucket, here in found.buckets.items()
-        if not _is_superset(
+        if not is_superset(
             here, there.digest.buckets[bucket] - read.digest.buckets[bucket] - here.extra_sum, deleted.get(bucket)
         )
     )
@@ -116,7 +116,7 @@ def _digested(tables: Tables, read: Tally, deleted: Mapping[int, set[int]]) -> V
     return replace(verdict, missing=0, changed=0, differing=())
 
 
-def _is_superset(here: BucketDifferences, left: int, deleted: set[int] | None) -> bool:
+def is_superset(here: BucketDifferences, left: int, deleted: set[int] | None) -> bool:
     """Whether a bucket holds, for every key, what was read or what the source holds now, and perhaps more keys.
 
     `left` is the target's digest less those of what was read and of the extra items. Digests are sums: when nothing is

@@ -28,7 +28,7 @@ class TableSink:
         """Store the pages; raises ItemRefusedError with the count and the key hashes of what the target refuses."""
         began = self._writer.now()
         for page in pages:
-            written = self._writer.write(self._requests(page.changes))
+            written = self._writer.write(self._requests(page))
             if written.refusals:
                 raise self._refused(segment, written.refusals)
             ended = self._writer.now()
@@ -38,16 +38,10 @@ class TableSink:
             began = ended
             yield Durable(page.cursor, page.tally + cost)
 
-    def _requests(self, changes: list[Change]) -> list[bytes]:
-        dumps = orjson.dumps
-        last: dict[bytes, bytes] = {}
-        for change in changes:
-            if isinstance(change, Put):
-                attributes, request = change.item, b'{"PutRequest":{"Item":%b}}' % dumps(change.item)
-            else:
-                attributes, request = change.key, b'{"DeleteRequest":{"Key":%b}}' % dumps(change.key)
-            last[key_bytes(attributes, self._keys)] = request
-        return list(last.values())
+    def _requests(self, page: Page) -> list[bytes]:
+        if page.is_distinct:
+            return [_request(change) for change in page.changes]
+        return list({key_bytes(_key_in(change), self._keys): _request(change) for change in page.changes}.values())
 
     def _refused(self, segment: Segment, refusals: list[Refusal]) -> ItemRefusedError:
         hashes = [key_hash(_attributes(refusal.request), self._keys).hex() for refusal in refusals[:_NAMED_KEYS]]
@@ -57,6 +51,16 @@ class TableSink:
             "Correct the items in the source, or the target's indexes, and let the task run again; "
             "`verify --show-keys` shows the keys"
         )
+
+
+def _request(change: Change) -> bytes:
+    if isinstance(change, Put):
+        return b'{"PutRequest":{"Item":%b}}' % (change.line or orjson.dumps(change.item))
+    return b'{"DeleteRequest":{"Key":%b}}' % orjson.dumps(change.key)
+
+
+def _key_in(change: Change) -> Item:
+    return change.item if isinstance(change, Put) else change.key
 
 
 def _attributes(request: bytes) -> Item:

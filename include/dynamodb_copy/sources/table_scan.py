@@ -8,7 +8,8 @@ from typing import Any
 
 from dynamodb_copy.aws.raw_json import Wire
 from dynamodb_copy.aws.scanning import Scan
-from dynamodb_copy.model import Cursor, KeySchema, Page, Put, Segment, Tally
+from dynamodb_copy.formats.dynamodb_json import sorted_line
+from dynamodb_copy.model import Change, Cursor, KeySchema, Page, Put, Segment, Tally
 from dynamodb_copy.ports import Limiter
 
 
@@ -34,7 +35,8 @@ class TableScan:
                 cost = Tally(pages=1, read_units=reply.units, throttles=reply.throttles, retries=reply.retries)
                 if "Select" in self.request:
                     cost += Tally(items=reply.counted)
-                yield Page([Put(item) for item in reply.items], reply.cursor, cost)
+                puts: list[Change] = [Put(item, line=sorted_line(item)) for item in reply.items]
+                yield Page(puts, reply.cursor, cost, is_distinct=True)
         finally:
             wire.close()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from dynamodb_copy.aws.faults import ResourceMissingError
 from dynamodb_copy.state.rows import RowKey, StateRows
@@ -38,16 +38,18 @@ def claim_on(rows: StateRows, target_arn: str) -> Claim | None:
     return Claim(*[row[name]["S"] for name in ("source_arn", "source_id", "target_id", "job_name")])
 
 
-def claim(rows: StateRows, target_arn: str, made: Claim) -> None:
-    """Remember that the source fills the target, and no other source any more."""
-    row = {
-        "source_arn": {"S": made.source_arn},
-        "source_id": {"S": made.source_id},
-        "target_id": {"S": made.target_id},
-        "job_name": {"S": made.job_name},
-        "claimed_at": {"N": str(int(time.time()))},
+def claim(rows: StateRows, target_arn: str, made: Claim, *, in_place_of: Claim | None) -> bool:
+    """Remember that the source fills the target, and no other any more; False if the claim is not `in_place_of`."""
+    changes = {name: {"S": value} for name, value in asdict(made).items()} | {
+        "claimed_at": {"N": str(int(time.time()))}
     }
-    rows.put(_key(target_arn), row)
+    if in_place_of is None:
+        claimed = rows.update(_key(target_arn), changes, only_if="attribute_not_exists(source_arn)")
+    else:
+        known = {f":was_{name}": {"S": value} for name, value in asdict(in_place_of).items()}
+        only_if = " AND ".join(f"{name} = :was_{name}" for name in asdict(in_place_of))
+        claimed = rows.update(_key(target_arn), changes, only_if=only_if, values=known)
+    return claimed or claim_on(rows, target_arn) == made  # of two tries the first may have come through
 
 
 def _key(target_arn: str) -> RowKey:

@@ -19,44 +19,44 @@ class MemoryRows(StateRows):
     """Rows that several holders share; `step` comes before each request."""
 
     def __init__(self, step: Step = at_once) -> None:
-        self._rows: dict[RowKey, Row] = {}
+        self.rows: dict[RowKey, Row] = {}
         self.step = step
         self.requests: list[str] = []
 
     def get(self, key: RowKey) -> Row | None:
         """As the table."""
         self._begin("get")
-        return copy.deepcopy(self._rows.get(key))
+        return copy.deepcopy(self.rows.get(key))
 
     def insert(self, key: RowKey, row: Row) -> bool:
         """As the table."""
         self._begin("insert")
-        if key in self._rows:
+        if key in self.rows:
             return False
-        self._rows[key] = {**key.wire, **row}
+        self.rows[key] = {**key.wire, **row}
         return True
 
     def put(self, key: RowKey, row: Row) -> None:
         """As the table."""
         self._begin("put")
-        self._rows[key] = {**key.wire, **row}
+        self.rows[key] = {**key.wire, **row}
 
     def update(
         self, key: RowKey, changes: Row, *, only_if: str = "", values: Row | None = None, counting: str = ""
     ) -> bool:
         """As the table."""
         self._begin("update")
-        row = self._rows.get(key, {})
+        row = self.rows.get(key, {})
         if only_if and not all(_holds(row, part, values or {}) for part in only_if.split(" AND ")):
             return False
         counted = {counting: {"N": str(int(row.get(counting, {"N": "0"})["N"]) + 1)}} if counting else {}
-        self._rows[key] = {**key.wire, **row, **changes, **counted}
+        self.rows[key] = {**key.wire, **row, **changes, **counted}
         return True
 
     def advance(self, key: RowKey, name: str, by: float, *, floor: float) -> float:
         """As the table."""
         self._begin("advance")
-        row = self._rows.setdefault(key, {**key.wire})
+        row = self.rows.setdefault(key, {**key.wire})
         moved = max(float(row.get(name, {"N": "-inf"})["N"]), floor) + by
         row[name] = {"N": f"{moved:.6f}"}
         return moved
@@ -64,8 +64,8 @@ class MemoryRows(StateRows):
     def query(self, partition: str, prefix: str) -> Iterator[Row]:
         """As the table."""
         self._begin("query")
-        found = [key for key in self._rows if key.partition == partition and key.sort.startswith(prefix)]
-        yield from (copy.deepcopy(self._rows[key]) for key in sorted(found))
+        found = [key for key in self.rows if key.partition == partition and key.sort.startswith(prefix)]
+        yield from (copy.deepcopy(self.rows[key]) for key in sorted(found))
 
     def _begin(self, verb: str) -> None:
         self.step(verb)

@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
+import pytest
+
 from dynamodb_copy.aws.faults import ResourceMissingError
 from dynamodb_copy.state.claims import Claim, claim, claim_on
 from dynamodb_copy.state.reports import store_report
@@ -25,7 +29,8 @@ def test_without_a_state_table_nothing_was_ever_claimed() -> None:
 
 def test_a_claim_is_read_back_as_it_was() -> None:
     rows = MemoryRows()
-    claim(rows, TARGET, MINE)
+
+    assert claim(rows, TARGET, MINE, in_place_of=None)
 
     assert claim_on(rows, TARGET) == MINE
     assert claim_on(rows, OTHER) is None
@@ -33,15 +38,34 @@ def test_a_claim_is_read_back_as_it_was() -> None:
 
 def test_a_target_has_one_source_the_last_one() -> None:
     rows = MemoryRows()
-    claim(rows, TARGET, MINE)
-    claim(rows, TARGET, YOURS)
+    claim(rows, TARGET, MINE, in_place_of=None)
+
+    assert claim(rows, TARGET, YOURS, in_place_of=MINE)
 
     assert claim_on(rows, TARGET) == YOURS
 
 
+@pytest.mark.parametrize("seen", [None, replace(MINE, target_id="target-0"), replace(MINE, source_id="source-0")])
+def test_a_claim_that_was_made_meanwhile_is_not_written_over(seen: Claim | None) -> None:
+    rows = MemoryRows()
+    claim(rows, TARGET, MINE, in_place_of=None)
+
+    assert not claim(rows, TARGET, YOURS, in_place_of=seen)
+
+    assert claim_on(rows, TARGET) == MINE
+
+
+@pytest.mark.parametrize("before", [None, YOURS])
+def test_a_claim_whose_reply_was_lost_is_known_to_have_been_made(before: Claim | None) -> None:
+    rows = MemoryRows()
+    claim(rows, TARGET, MINE, in_place_of=None)
+
+    assert claim(rows, TARGET, MINE, in_place_of=before)
+
+
 def test_claims_do_not_expire() -> None:
     rows = MemoryRows()
-    claim(rows, TARGET, MINE)
+    claim(rows, TARGET, MINE, in_place_of=None)
 
     assert "expires_at" not in (rows.get(RowKey(f"target#{TARGET}", "claim")) or {"expires_at": ""})
 

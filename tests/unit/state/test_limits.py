@@ -86,6 +86,17 @@ def test_no_ten_seconds_hold_more_than_the_limit_and_with_work_waiting_hardly_le
     assert crowd.between(10.0, 60.0) >= 0.95 * rate * 50
 
 
+@pytest.mark.parametrize("tasks", [1, 16])
+def test_a_state_table_that_is_far_away_costs_no_throughput(tasks: int) -> None:
+    crowd = Tasks()
+    crowd.schedule = StateSchedule(MemoryRows(lambda _: crowd.time.sleep(0.08)), RowKey("run#1", "limit#write/"))
+
+    crowd.time.run(*[crowd.task(number) for number in range(tasks)])
+
+    assert max_units_in_window(crowd.spent, WINDOW_SECONDS) <= most_allowed(RATE, REQUEST_UNITS)
+    assert crowd.between(10.0, 60.0) >= 0.95 * RATE * 50
+
+
 def test_tasks_with_equal_work_get_equal_shares() -> None:
     crowd = Tasks()
 
@@ -137,7 +148,7 @@ def test_when_a_task_whose_clock_is_ahead_ends_the_others_go_on_at_the_limit() -
 def test_reads_whose_cost_only_the_reply_tells_keep_to_the_limit_too() -> None:
     crowd = Tasks(rate=500.0)
 
-    def reads(number: int) -> Callable[[], None]:
+    def reads() -> Callable[[], None]:
         limiter = crowd.limiter()
 
         def work() -> None:
@@ -153,7 +164,7 @@ def test_reads_whose_cost_only_the_reply_tells_keep_to_the_limit_too() -> None:
 
         return work
 
-    crowd.time.run(*[reads(number) for number in range(4)])
+    crowd.time.run(*[reads() for _ in range(4)])
 
     crowd.spent.sort()
     assert max_units_in_window(crowd.spent, WINDOW_SECONDS) <= most_allowed(500.0, 4 * 128.5)
