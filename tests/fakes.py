@@ -210,8 +210,9 @@ class FakeWire(Wire):
         """Itself: all requests are remembered in one place."""
         return self
 
-    def post(self, operation: str, body: bytes) -> Pending:
+    def post(self, operation: str, body: bytes, *, fence: Callable[[], None] = lambda: None) -> Pending:
         """Remember the request; answer it."""
+        fence()
         request = orjson.loads(body)
         self.requests.append((operation, request))
         self.in_flight += 1
@@ -227,6 +228,10 @@ class _Answered(Pending):
         self._fake = wire
         self._outcome = outcome
         self.reply_bytes = 0
+
+    @property
+    def was_sent(self) -> bool:
+        return True
 
     def reply(self) -> dict[str, Any]:
         self._fake.in_flight -= 1

@@ -32,4 +32,4 @@ def client_cpu() -> Iterator[Figure]:
     per_million, plain_per_million = [1e6 * each.cpu_seconds / each.items for each in (ours, plain)]
     yield at_most("client CPU per million items", per_million, _CPU_SECONDS_PER_MILLION, "s")
     times = plain_per_million / per_million
-    yield at_least(f"CPU of plain boto3 ({plain_per_million:.0f} s) over ours", times, _TIMES_LESS_THAN_BOTO3, "×")
+    yield at_least(f"CPU of plain boto3 ({plain_per_million:.0f} s) over ours", times, _TIMES_LESS_THAN_BOTO3, "x")

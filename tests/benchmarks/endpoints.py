@@ -7,7 +7,7 @@ from contextlib import ExitStack, contextmanager
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -15,11 +15,24 @@ from benchmarks.material import ITEM_BYTES, ITEMS_TABLE, KEYS, REGIONS, SOURCE, 
 from dynamodb_copy.formats.dynamodb_json import key_of
 from stack.emulators import dynalite, ministack
 from stack.fault_proxy import FaultProxy
-from stack.proxy_faults import Fault, Forward, Rule, delayed, matching, refused
+from stack.proxy_faults import Fault, Forward, Rule, matching, refused
 from stack.proxy_wire import Reply, Request, answer
 
 Endpoints = dict[str, str]
 """URLs by connection."""
+
+
+class TwoRegions(NamedTuple):
+    """Two emulators, by connection: without anything in between, and behind proxies that know all operations."""
+
+    direct: Endpoints
+    proxies: dict[str, FaultProxy]
+
+    @property
+    def endpoints(self) -> Endpoints:
+        """Those of the proxies."""
+        return {side: proxy.endpoint for side, proxy in self.proxies.items()}
+
 
 _PAGE_ITEMS = (1 << 20) // ITEM_BYTES
 _RECOVERY = {"PointInTimeRecoveryDescription": {"PointInTimeRecoveryStatus": "ENABLED"}}
@@ -40,17 +53,16 @@ def canned_endpoint(items_per_segment: int, *rules: Rule) -> Iterator[FaultProxy
 
 
 @contextmanager
-def two_dynalites(*, latency_seconds: float = 0.0) -> Iterator[tuple[dict[str, FaultProxy], Endpoints]]:
-    """Two regions with an empty source; yields their proxies, and the endpoints behind them, without the latency."""
-    late = [Rule(delayed(latency_seconds))] if latency_seconds else []
+def two_dynalites(*rules: Rule) -> Iterator[TwoRegions]:
+    """Two regions, the source with an empty table; `rules` stand before both."""
     with ExitStack() as stack:
         direct, proxies = {}, {}
         for side in (SOURCE, TARGET):
             folder = Path(stack.enter_context(TemporaryDirectory(prefix="dynamodb-copy-bench-")))
             direct[side] = stack.enter_context(dynalite(folder, REGIONS[side])).endpoint
-            proxies[side] = stack.enter_context(FaultProxy(direct[side], *late, *_unknown_to_dynalite()))
+            proxies[side] = stack.enter_context(FaultProxy(direct[side], *rules, *_unknown_to_dynalite()))
         create_items_table(direct[SOURCE])
-        yield proxies, direct
+        yield TwoRegions(direct, proxies)
 
 
 def _unknown_to_dynalite() -> list[Rule]:

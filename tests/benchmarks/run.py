@@ -13,13 +13,14 @@ from rich.console import Console
 
 from benchmarks.client_cpu import client_cpu
 from benchmarks.figures import Figure, show, write_json
+from benchmarks.limits import limits
 from benchmarks.memory import memory
 from benchmarks.round_trips import round_trips
 
 Benchmark = Callable[[], Iterator[Figure]]
 
 BENCHMARKS: Mapping[str, Benchmark] = {
-    benchmark.__name__: benchmark for benchmark in (client_cpu, round_trips, memory)
+    benchmark.__name__: benchmark for benchmark in (client_cpu, round_trips, memory, limits)
 }
 
 

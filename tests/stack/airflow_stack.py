@@ -79,12 +79,15 @@ class Airflow:
 
 
 @contextmanager
-def airflow(home: Path, *, endpoint: str, port: int) -> Iterator[Airflow]:
+def airflow(home: Path, *, endpoint: str, port: int, on_schedule: bool) -> Iterator[Airflow]:
     """Run Airflow in `home`, its connections pointing at the emulator at `endpoint`, until the block ends.
 
-    It is still starting when the block begins: do what else is to be done, then `wait_until_ready`.
+    It is still starting when the block begins: do what else is to be done, then `wait_until_ready`. DAGs run
+    when triggered, and `on_schedule` if asked for.
     """
-    environment = _environment(home, endpoint=endpoint, port=port)
+    environment = _environment(home, endpoint=endpoint, port=port) | {
+        "AIRFLOW__SCHEDULER__USE_JOB_SCHEDULE": str(on_schedule)
+    }
     processes: dict[str, subprocess.Popen[bytes]] = {}
     _create_database(environment)
     with sessions_that_end_with_us() as ends_with_us:

@@ -26,12 +26,12 @@ class LocalStack:
 
 
 @contextmanager
-def local_stack(console: Console, *, port: int) -> Iterator[LocalStack]:
+def local_stack(console: Console, *, port: int, on_schedule: bool) -> Iterator[LocalStack]:
     """Run it all, Airflow on `port`, until the block ends; the tables are seeded and the DAGs known when it begins."""
     job_names = sorted(file.stem for file in (ROOT / "include" / "jobs").glob("*.yaml"))
     with _home() as home, ministack() as emulator:
         console.print("Starting Airflow (api-server, scheduler, dag-processor, triggerer) …")
-        with airflow(home, endpoint=emulator.endpoint, port=port) as running:
+        with airflow(home, endpoint=emulator.endpoint, port=port, on_schedule=on_schedule) as running:
             for table, count in seed(boto_client(emulator.endpoint, "dynamodb", REGION)).items():
                 console.print(f"Seeded [bold]{table}[/bold] in {REGION}: {count:,} items")
             running.wait_until_ready(job_names)

@@ -21,7 +21,7 @@ def main() -> int:
     console = Console(highlight=False)
     try:
         _require_free_port()
-        with local_stack(console, port=_PORT) as stack:
+        with local_stack(console, port=_PORT, on_schedule=True) as stack:
             console.print(_welcome(stack), soft_wrap=True)
             while True:
                 stack.airflow.require_alive()

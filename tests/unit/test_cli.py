@@ -368,7 +368,6 @@ def test_ctrl_c_stops_segments_even_while_others_are_only_being_submitted(shell:
 
     shell.run.segments = [Segment(0, 1)]
     shell.run.while_copying = copying
-
     others = set(threading.enumerate())
 
     assert shell("run") == 130

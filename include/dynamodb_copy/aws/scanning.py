@@ -69,6 +69,8 @@ class Scan:
             except ServiceUnavailableError as error:
                 self._throttles += error.throttled
                 self._retries += 1
+                if error.throttled:
+                    self._limiter.settle(-self._units)  # it read nothing
                 patience.wait(error)
                 pending = self._post(after)
             else:

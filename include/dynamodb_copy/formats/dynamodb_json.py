@@ -13,7 +13,8 @@ from dynamodb_copy.model import BUCKETS, Item, Key, KeySchema
 
 _PLAIN = r"(?:0|-?[1-9]\d*|-?(?:0|[1-9]\d*)\.\d*[1-9])"
 _PLAIN_NUMBER = re.compile(_PLAIN)
-_MAY_BE_SPELLED_OTHERWISE = re.compile(rf'"(?:NS|SS|BS)":\[|"N":"(?!{_PLAIN}")'.encode())
+_UNUSUAL_NUMBER = re.compile(rf'"N":"(?!{_PLAIN}")'.encode())  # begins with fixed text, which `re` finds fastest
+_SET = b'S":['  # of any kind; inside strings the quote is escaped
 _NUMBER_CONTEXT = Context(prec=400)  # far above the 38 digits and 126 places of the service: never rounds
 
 
@@ -60,15 +61,19 @@ def canonical_lines(items: list[Item], sorted_lines: list[bytes] | None = None) 
     lines = sorted_lines
     if lines is None:
         lines = [sorted_line(item) for item in items]
-    if not _MAY_BE_SPELLED_OTHERWISE.search(b"\n".join(lines)):
+    if not _may_be_spelled_otherwise(b"\n".join(lines)):
         return lines
     return [_walked(line, item) for line, item in zip(lines, items, strict=True)]
 
 
 def _walked(line: bytes, item: Item) -> bytes:
-    if not _MAY_BE_SPELLED_OTHERWISE.search(line):
+    if not _may_be_spelled_otherwise(line):
         return line
     return orjson.dumps(canonical_item(item), option=orjson.OPT_SORT_KEYS)
+
+
+def _may_be_spelled_otherwise(lines: bytes) -> bool:
+    return _SET in lines or _UNUSUAL_NUMBER.search(lines) is not None
 
 
 def item_hash(line: bytes) -> int:

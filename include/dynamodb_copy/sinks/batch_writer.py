@@ -84,22 +84,28 @@ class BatchWriter:
             flight.pending.see_out(deadline - self.now())
 
     def _send(self, waiting: deque[Batch], flying: deque[_Flight]) -> None:
-        self._wire.pool.grow(min(self._window.size - len(flying), len(waiting)))
-        while waiting and len(flying) < self._window.size:
+        most = self._window.size if self._budget.knows_its_costs else 1
+        self._wire.pool.grow(min(most - len(flying), len(waiting)))
+        while waiting and len(flying) < most:
             batch = waiting.popleft()
             charge = self._budget.charge(batch)
-            self._fence.check()
             body = self._head + b",".join(batch) + b"]}}"
-            flying.append(_Flight(self._wire.post("BatchWriteItem", body), batch, charge, self._window.generation))
+            pending = self._wire.post("BatchWriteItem", body, fence=self._fence.check)
+            flying.append(_Flight(pending, batch, charge, self._window.generation))
+            if not pending.was_sent:
+                return  # each further one would take as long to fail
 
     def _receive(self, flight: _Flight, waiting: deque[Batch], written: Written, patience: Patience) -> None:
         try:
             reply = flight.pending.reply()
         except ServiceUnavailableError as error:
             waiting.append(flight.batch)
+            if error.throttled:
+                self._budget.refund(flight.charge)
             self._back_off(flight, error, written, patience)
             return
         except RequestRefusedError as error:
+            self._budget.refund(flight.charge)
             _isolate(flight.batch, error, waiting, written)
             return
         consumed = consumed_units(reply)

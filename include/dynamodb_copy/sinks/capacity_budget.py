@@ -24,6 +24,7 @@ class CapacityBudget:
     def __init__(self, limiters: Mapping[str, Limiter]) -> None:
         self._limiters = limiters
         self._units_per_raw = dict.fromkeys(limiters, 1.0)
+        self.knows_its_costs = not limiters  # else a first reply has to tell, before many requests are sent
 
     def charge(self, batch: list[bytes]) -> Charge:
         """Wait until these write requests, as wire JSON, may be sent."""
@@ -41,8 +42,16 @@ class CapacityBudget:
             actual = consumed.get(name, 0.0)
             self._limiters[name].settle(actual - units)
             if whole:
-                known = self._units_per_raw[name]
-                self._units_per_raw[name] = _MEMORY * known + (1 - _MEMORY) * actual / charge.raw
+                self._learn(name, actual / charge.raw)
+        self.knows_its_costs = self.knows_its_costs or whole
+
+    def refund(self, charge: Charge) -> None:
+        """Give back what was charged for a request that the service turned down whole: it cost nothing."""
+        self.correct(charge, {}, whole=False)
+
+    def _learn(self, name: str, units_per_raw: float) -> None:
+        memory = _MEMORY if self.knows_its_costs else 0.0
+        self._units_per_raw[name] = memory * self._units_per_raw[name] + (1 - memory) * units_per_raw
 
 
 def consumed_units(reply: Mapping[str, Any]) -> dict[str, float]:

@@ -39,7 +39,10 @@ def _held(wire: Wire, table: str, schema: KeySchema, keys: list[Key], limiter: L
         reply = patiently(partial(wire.call, "BatchGetItem", request), wire.clock)
         limiter.settle(sum(used["CapacityUnits"] for used in reply.get("ConsumedCapacity", [])) - len(keys))
         held |= {key_hash(item, schema) for item in reply["Responses"].get(table, [])}
-        keys = reply.get("UnprocessedKeys", {}).get(table, {}).get("Keys", [])
+        left: list[Key] = reply.get("UnprocessedKeys", {}).get(table, {}).get("Keys", [])
+        if len(left) < len(keys):
+            patience.renew()
+        keys = left
         if keys:
             patience.wait(ServiceUnavailableError(f"{table}: {len(keys)} keys of a BatchGetItem were not read"))
     return held
