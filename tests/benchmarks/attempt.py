@@ -26,6 +26,7 @@ from dynamodb_copy.model import Segment
 from stack.emulators import boto_client
 
 _BATCH_ITEMS = 25
+_POLL_SECONDS = 0.02
 _PATIENCE_SECONDS = 300.0
 
 # its modules are imported once: a new process is there in milliseconds
@@ -51,6 +52,8 @@ class BenchmarkRun:
         """Prepare and plan it."""
         run = self.open()
         run.prepare()
+        while not run.target_is_active():
+            time.sleep(_POLL_SECONDS)
         run.plan()
         return run
 
