@@ -223,8 +223,7 @@ def test_a_task_that_wakes_up_when_its_retry_has_ended_and_the_run_is_sealed_wri
     zombie = Zombie(filled, segment)
 
     report = whole(run)
-    filled.source.fill(range(300))  # the source goes on
-    filled.target.put(item_of(299, note={"S": "of a later phase"}))
+    filled.target.put(*[item_of(number, note={"S": "of a later phase"}) for number in range(300)])
     before = filled.target.items()
 
     with pytest.raises(LeaseLostError, match="another attempt"):

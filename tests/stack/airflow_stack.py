@@ -25,6 +25,9 @@ from stack.sessions import sessions_that_end_with_us
 CONNECTIONS = {"aws_virginia": "us-east-1", "aws_oregon": "us-west-2"}
 """The connections that the example jobs name, and their regions."""
 
+JOBS_FOLDER = ROOT / "include" / "jobs"
+"""The example jobs."""
+
 _COMPONENTS: Mapping[str, Sequence[str]] = {
     "api-server": ("api-server",),
     "scheduler": ("scheduler", "--skip-serve-logs"),
@@ -79,14 +82,17 @@ class Airflow:
 
 
 @contextmanager
-def airflow(home: Path, *, endpoint: str, port: int, on_schedule: bool) -> Iterator[Airflow]:
+def airflow(
+    home: Path, *, endpoint: str, port: int, on_schedule: bool, jobs_folder: Path = JOBS_FOLDER
+) -> Iterator[Airflow]:
     """Run Airflow in `home`, its connections pointing at the emulator at `endpoint`, until the block ends.
 
     It is still starting when the block begins: do what else is to be done, then `wait_until_ready`. DAGs run
     when triggered, and `on_schedule` if asked for.
     """
     environment = _environment(home, endpoint=endpoint, port=port) | {
-        "AIRFLOW__SCHEDULER__USE_JOB_SCHEDULE": str(on_schedule)
+        "AIRFLOW__SCHEDULER__USE_JOB_SCHEDULE": str(on_schedule),
+        "DYNAMODB_COPY_JOBS_DIR": str(jobs_folder),
     }
     processes: dict[str, subprocess.Popen[bytes]] = {}
     _create_database(environment)

@@ -32,6 +32,8 @@ def profile_client(service: str, region: str, connection: str) -> Any:
             f"connection {connection!r}: there is no such AWS profile; add [profile {connection}] to the AWS "
             "config file"
         ) from error
+    except (ClientError, BotoCoreError) as error:
+        raise translated(error, f"connection {connection!r}") from error
 
 
 def control(client: Any, operation: str, **request: Any) -> dict[str, Any]:

@@ -100,7 +100,7 @@ class LeavingUnprocessed:
         """Write all but the last ones."""
         writes = request["RequestItems"]["orders"]
         kept = len(writes) - min(len(writes), next(self._leaving, 0))
-        reply = {"UnprocessedItems": {}, "ConsumedCapacity": []}
+        reply: dict[str, Any] = {"ConsumedCapacity": []}
         if kept:
             reply = self._orders.table.answer(operation, {"RequestItems": {"orders": writes[:kept]}})
         return reply | {"UnprocessedItems": {"orders": writes[kept:]} if writes[kept:] else {}}

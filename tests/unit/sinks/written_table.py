@@ -57,6 +57,7 @@ class WrittenTable:
 
     @property
     def batch_sizes(self) -> list[int]:
+        """How many write requests each request held."""
         return [len(batch) for batch in self.batches]
 
     def _answer(self, operation: str, request: dict[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,187 @@
+"""Whole copies through a proxy that fails in every way there is: in the end the target is exactly the source."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from dynamodb_copy.aws.backoff import Clock
+from dynamodb_copy.errors import AccessError, CopyError, PermanentError, RequestRefusedError
+from dynamodb_copy.model import Tally
+from integration.pair import Pair, copied, impatient_client, unseen, whole
+from stack import proxy_faults as faults
+from stack.capacity import EnforcedCapacity, TableCapacity
+from stack.fault_proxy import FaultProxy
+from stack.proxy_batches import held_back
+from stack.proxy_faults import Fault, Rule, chance, nth
+
+pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("small_pages")]
+
+HASTY = Clock(sleep=lambda seconds: time.sleep(seconds / 50))
+"""Waits as they are chosen, fifty times faster."""
+
+FAULTS: dict[str, Fault] = {
+    "throttled": faults.throttled(),
+    "throttled on demand": faults.throttled_on_demand(),
+    "account limit": faults.request_limit_exceeded(),
+    "internal error": faults.internal_error(),
+    "HTML page": faults.service_unavailable(),
+    "cut before": faults.cut_before_forwarding(),
+    "cut after": faults.cut_after_forwarding(),
+    "truncated": faults.truncated_body(),
+    "wrong checksum": faults.wrong_checksum(),
+}
+BOTH = ("aws_virginia", "aws_oregon")
+
+
+def total(tallies: list[Tally]) -> Tally:
+    return sum(tallies, Tally())
+
+
+def tallies_of(pair: Pair, run_id: str = "faults") -> list[Tally]:
+    run = pair.run(run_id, clock=HASTY)
+    run.prepare()
+    return [run.copy(segment, unseen) for segment in run.plan().segments]
+
+
+@pytest.mark.parametrize("operation", ["Scan", "BatchWriteItem"])
+@pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS.keys())
+def test_a_copy_outlives_failing_requests(filled: Pair, fault: Fault, operation: str) -> None:
+    rule = Rule(fault, operation, chance(0.3))
+
+    with filled.observed(*BOTH, rules=[rule]):
+        tally = total(tallies_of(filled))
+
+    assert rule.struck > 0
+    assert tally.retries == rule.struck
+    assert tally.items == 300
+    assert filled.target.items() == filled.source.items()
+
+
+@pytest.mark.parametrize("operation", ["Scan", "BatchWriteItem"])
+def test_a_copy_outlives_swallowed_requests(filled: Pair, operation: str) -> None:
+    rule = Rule(faults.swallowed(), operation, nth(1, 3))
+
+    with filled.observed(*BOTH, rules=[rule]):
+        tallies_of(filled)
+
+    assert rule.struck == 2
+    assert filled.target.items() == filled.source.items()
+
+
+@pytest.mark.parametrize("share", [0.1, 0.5, 1.0])
+def test_unprocessed_items_are_sent_again_until_they_are_written(filled: Pair, share: float) -> None:
+    rule = Rule(held_back(share), "BatchWriteItem", chance(0.5))
+
+    with filled.observed("aws_oregon", rules=[rule]):
+        tally = total(tallies_of(filled))
+
+    assert tally.throttles == rule.struck > 0
+    assert filled.target.items() == filled.source.items()
+
+
+def test_a_target_that_processes_nothing_for_a_while_gets_everything_in_the_end(filled: Pair) -> None:
+    rule = Rule(held_back(), "BatchWriteItem", nth(*range(1, 25)))
+
+    with filled.observed("aws_oregon", rules=[rule]):
+        tallies_of(filled)
+
+    assert rule.struck == 24
+    assert filled.target.items() == filled.source.items()
+
+
+def test_all_faults_at_once_change_neither_items_nor_verdict(filled: Pair) -> None:
+    rules = [Rule(fault, operation, chance(0.05)) for fault in FAULTS.values() for operation in ("Scan", None)]
+    rules += [Rule(held_back(0.4), "BatchWriteItem", chance(0.3))]
+    data_plane = {"Scan", "BatchWriteItem", "BatchGetItem", "GetItem", "PutItem", "UpdateItem", "Query"}
+    for rule in rules:
+        rule.when = _within(data_plane, rule.when)
+
+    with filled.observed(*BOTH, rules=rules):
+        report = whole(filled.run("storm", clock=HASTY))
+
+    assert sum(rule.struck for rule in rules) > 20
+    assert report.verdict.outcome == "equal"
+    assert filled.target.items() == filled.source.items()
+
+
+def _within(operations: set[str], when: faults.When) -> faults.When:
+    return lambda number, request: request.operation in operations and when(number, request)
+
+
+def test_a_table_that_throttles_beyond_its_capacity_is_filled_at_its_pace(filled: Pair) -> None:
+    capacity = EnforcedCapacity(TableCapacity(filled.table, write_units=200.0))
+
+    with filled.observed("aws_oregon", rules=[Rule(capacity)]) as proxy:
+        tally = total(tallies_of(filled))
+
+    assert tally.throttles > 0
+    assert tally.write_units == pytest.approx(sum(units for _, units in proxy.consumed("write")))
+    assert filled.target.items() == filled.source.items()
+
+
+@pytest.mark.parametrize(
+    ("fault", "expected"),
+    [
+        (faults.access_denied(), AccessError),
+        (faults.expired_token(), AccessError),
+        (faults.refused(lambda: faults.error("ResourceNotFoundException", "gone")), PermanentError),
+    ],
+    ids=["access denied", "expired token", "table gone"],
+)
+@pytest.mark.parametrize("operation", ["Scan", "BatchWriteItem"])
+def test_a_permanent_error_is_not_tried_again_and_a_later_attempt_goes_on(
+    filled: Pair, fault: Fault, expected: type[CopyError], operation: str
+) -> None:
+    rule = Rule(fault, operation, lambda number, _request: number > 2)
+
+    with filled.observed(*BOTH, rules=[rule]) as proxy:
+        run = filled.run("permanent", clock=HASTY, segments=1)
+        run.prepare()
+        (segment,) = run.plan().segments
+        with pytest.raises(expected) as caught:
+            run.copy(segment, unseen)
+        answered = [e for e in proxy.exchanges if e.operation == operation and e.status == 400]
+
+    assert not isinstance(caught.value, RequestRefusedError)
+    assert len(answered) <= (1 if operation == "Scan" else 16)  # what was on its way already
+    copied(filled.run("permanent", segments=1))
+    assert filled.target.items() == filled.source.items()
+
+
+@pytest.fixture
+def from_moto(pair: Pair, moto_endpoint: str) -> Iterator[Pair]:
+    """A source of 300 items in moto."""
+    pair.endpoints["aws_virginia"] = moto_endpoint
+    pair.source.client = impatient_client(moto_endpoint, pair.source.region)
+    pair.source.create()
+    pair.source.fill(range(300))
+    yield pair
+    pair.source.client.delete_table(TableName=pair.table)
+
+
+def test_a_copy_between_two_implementations_of_the_service_is_equal(from_moto: Pair) -> None:
+    report = whole(from_moto.run("from moto"))
+
+    assert report.verdict.outcome == "equal"
+    assert from_moto.target.items() == from_moto.source.items()
+
+
+def test_idle_connections_that_the_service_closes_cost_no_failed_request(filled: Pair) -> None:
+    def hang_up_after_each(proxy: FaultProxy) -> Any:
+        def on_progress(*_: Any) -> None:
+            with proxy.refusing_connections():
+                pass
+
+        return on_progress
+
+    with filled.observed("aws_oregon") as proxy:
+        run = filled.run("idle", segments=1)
+        run.prepare()
+        tally = run.copy(run.plan().segments[0], hang_up_after_each(proxy))
+
+    assert tally.retries == 0
+    assert filled.target.items() == filled.source.items()
