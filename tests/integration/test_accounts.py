@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-import boto3
 import botocore.credentials
 import pytest
 
@@ -111,7 +110,8 @@ def test_the_credentials_of_a_role_are_renewed_in_the_middle_of_a_segment(
     table_name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     issued: list[str] = []
-    assume: Any = botocore.credentials.AssumeRoleCredentialFetcher._get_credentials  # noqa: SLF001 - every AssumeRole
+    fetchers: Any = botocore.credentials.AssumeRoleCredentialFetcher
+    assume = fetchers._get_credentials  # noqa: SLF001 - every AssumeRole
 
     def assume_for_a_moment(fetcher: Any) -> Any:
         response = assume(fetcher)
@@ -129,11 +129,11 @@ def test_the_credentials_of_a_role_are_renewed_in_the_middle_of_a_segment(
 
 @pytest.mark.usefixtures("roles")
 def test_a_profile_that_does_not_exist_is_missing_not_replaced_by_other_credentials() -> None:
-    with pytest.raises(ConnectionMissingError, match="'elsewhere'.*no such AWS profile"):
+    with pytest.raises(ConnectionMissingError, match=r"'elsewhere'.*no such AWS profile"):
         profile_client("dynamodb", SOURCE_REGION, "elsewhere")
 
 
 @pytest.mark.usefixtures("roles")
 def test_a_profile_that_cannot_be_understood_is_an_error_that_names_it() -> None:
-    with pytest.raises(AccessError, match="connection 'broken'.*credential"):
+    with pytest.raises(AccessError, match=r"connection 'broken'.*credential"):
         profile_client("dynamodb", SOURCE_REGION, "broken")
