@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
+from math import inf
 from pathlib import Path
 
 from rich.console import Console
@@ -33,7 +34,8 @@ def at_least(what: str, measured: float, target: float, unit: str) -> Figure:
 
 def at_most(what: str, measured: float, target: float, unit: str) -> Figure:
     """A figure that is good when low."""
-    return Figure(what, f"{_shown(measured)} {unit}", f"≤ {_shown(target)} {unit}", target / max(measured, 1e-9))
+    ratio = target / measured if measured else inf
+    return Figure(what, f"{_shown(measured)} {unit}", f"≤ {_shown(target)} {unit}", ratio)
 
 
 def all_of(what: str, count: int, target: int, unit: str) -> Figure:

