@@ -8,7 +8,7 @@ import orjson
 
 from dynamodb_copy.errors import LeaseLostError
 from dynamodb_copy.model import Checkpoint, Digest, Segment, Tally
-from dynamodb_copy.state.rows import Row, RowKey, StateRows
+from dynamodb_copy.state.rows import PostedUpdate, Row, RowKey, StateRows
 
 _COUNTS = ("items", "bytes", "expiring", "pages", "read_units", "write_units", "throttles", "retries", "seconds")
 
@@ -25,6 +25,7 @@ class StateCheckpoints:
         self._rows = rows
         self._run = run
         self._attempt = attempt
+        self._posted: tuple[Segment, PostedUpdate] | None = None
 
     def load(self, segment: Segment) -> Checkpoint:
         """Return the segment's checkpoint, or an empty one."""
@@ -32,10 +33,29 @@ class StateCheckpoints:
         return Checkpoint() if row is None or "tally" not in row else _from_row(row)
 
     def save(self, segment: Segment, checkpoint: Checkpoint) -> None:
-        """Store it in one write; raises LeaseLostError if another attempt owns the segment."""
+        """Store it in one write; raises LeaseLostError if another attempt owns the segment.
+
+        The write's round trip is the next page's time too: only the last one is waited for here, the others by the
+        next `save`.
+        """
+        self._confirm()
         owner = {":me": {"S": self._attempt}}
         key = segment_key(self._run, segment)
-        if not self._rows.update(key, _to_row(checkpoint), only_if="holder = :me", values=owner):
+        self._posted = segment, self._rows.post_update(key, _to_row(checkpoint), only_if="holder = :me", values=owner)
+        if checkpoint.done:
+            self._confirm()
+
+    def close(self) -> None:
+        """End after a failure: what was posted has then arrived or never will, and the lease may be released."""
+        if self._posted is not None:
+            self._posted[1].see_out()
+
+    def _confirm(self) -> None:
+        if self._posted is None:
+            return
+        segment, posted = self._posted
+        self._posted = None
+        if not posted.has_happened():
             raise LeaseLostError(f"{segment.label}: another attempt works on it now; this one stops")
 
 

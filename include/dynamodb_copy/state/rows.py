@@ -7,9 +7,11 @@ import time
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+import orjson
+
 from dynamodb_copy.aws.backoff import patiently
 from dynamodb_copy.aws.faults import ConditionFailedError
-from dynamodb_copy.aws.raw_json import Wire
+from dynamodb_copy.aws.raw_json import Pending, Wire
 
 RUN_DAYS = 30
 """How long the rows of a run outlive it."""
@@ -32,6 +34,54 @@ class RowKey(NamedTuple):
 def expiry(days: int) -> dict[str, str]:
     """The TTL attribute's value for a row that may go after that many days."""
     return {"N": str(int(time.time()) + days * 86_400)}
+
+
+def _setting(key: RowKey, changes: Row, *, only_if: str = "", values: Row | None = None, counting: str = "") -> Row:
+    names = {f"#{n}": name for n, name in enumerate(changes)}
+    settings = [f"#{n} = :{n}" for n in range(len(changes))]
+    given = {f":{n}": value for n, value in enumerate(changes.values())} | (values or {})
+    if counting:
+        names["#count"] = counting
+        settings.append("#count = if_not_exists(#count, :nought) + :one")
+        given |= {":nought": {"N": "0"}, ":one": {"N": "1"}}
+    request: dict[str, Any] = {
+        "Key": key.wire,
+        "UpdateExpression": "SET " + ", ".join(settings),
+        "ExpressionAttributeNames": names,
+        "ExpressionAttributeValues": given,
+    }
+    if only_if:
+        request["ConditionExpression"] = only_if
+    return request
+
+
+class PostedUpdate:
+    """An update on its way."""
+
+    def __init__(self, wire: Wire, request: Row) -> None:
+        self._wire = wire
+        self._request = request
+        self._pending: Pending | None = wire.post("UpdateItem", orjson.dumps(request))
+
+    def has_happened(self) -> bool:
+        """Wait for it, sending it again where needed; False if its condition does not hold."""
+        try:
+            patiently(self._reply, self._wire.clock)
+        except ConditionFailedError:
+            return False
+        return True
+
+    def see_out(self) -> None:
+        """Wait until it has ended, however it ended; it is not sent again."""
+        if self._pending is not None:
+            self._pending.see_out(self._wire.pool.timeouts.read_seconds)
+
+    def _reply(self) -> None:
+        pending, self._pending = self._pending, None
+        if pending is None:
+            self._wire.call("UpdateItem", self._request)
+        else:
+            pending.reply()
 
 
 class StateRows:
@@ -66,26 +116,18 @@ class StateRows:
 
         `counting` names a number that goes up by one with each write that arrives, the repeated ones too.
         """
-        names = {f"#{n}": name for n, name in enumerate(changes)}
-        settings = [f"#{n} = :{n}" for n in range(len(changes))]
-        given = {f":{n}": value for n, value in enumerate(changes.values())} | (values or {})
-        if counting:
-            names["#count"] = counting
-            settings.append("#count = if_not_exists(#count, :nought) + :one")
-            given |= {":nought": {"N": "0"}, ":one": {"N": "1"}}
-        request: dict[str, Any] = {
-            "Key": key.wire,
-            "UpdateExpression": "SET " + ", ".join(settings),
-            "ExpressionAttributeNames": names,
-            "ExpressionAttributeValues": given,
-        }
-        if only_if:
-            request["ConditionExpression"] = only_if
+        request = _setting(key, changes, only_if=only_if, values=values, counting=counting)
         try:
             self._call("UpdateItem", request)
         except ConditionFailedError:
             return False
         return True
+
+    def post_update(self, key: RowKey, changes: Row, *, only_if: str, values: Row) -> PostedUpdate:
+        """Begin an `update` without waiting for it."""
+        request = {"TableName": self._table, **_setting(key, changes, only_if=only_if, values=values)}
+        with self._one_at_a_time:
+            return PostedUpdate(self._wire, request)
 
     def advance(self, key: RowKey, name: str, by: float, *, floor: float) -> float:
         """Move a number on from its value or from `floor`, whichever is greater, and return where it then stands."""

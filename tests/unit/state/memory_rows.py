@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterator
 
-from dynamodb_copy.state.rows import Row, RowKey, StateRows
+from dynamodb_copy.state.rows import PostedUpdate, Row, RowKey, StateRows
 
 Step = Callable[[str], None]
 """Told what is about to be done; it may take its time, or kill by raising."""
@@ -13,6 +13,18 @@ Step = Callable[[str], None]
 
 def at_once(_verb: str) -> None:
     """A state table that answers in no time."""
+
+
+class _Arrived(PostedUpdate):
+    def __init__(self, *, happened: bool) -> None:
+        self._happened = happened
+
+    def has_happened(self) -> bool:
+        """As it was."""
+        return self._happened
+
+    def see_out(self) -> None:
+        """It has ended."""
 
 
 class MemoryRows(StateRows):
@@ -52,6 +64,10 @@ class MemoryRows(StateRows):
         counted = {counting: {"N": str(int(row.get(counting, {"N": "0"})["N"]) + 1)}} if counting else {}
         self.rows[key] = {**key.wire, **row, **changes, **counted}
         return True
+
+    def post_update(self, key: RowKey, changes: Row, *, only_if: str, values: Row) -> PostedUpdate:
+        """As the table; it arrives at once."""
+        return _Arrived(happened=self.update(key, changes, only_if=only_if, values=values))
 
     def advance(self, key: RowKey, name: str, by: float, *, floor: float) -> float:
         """As the table."""

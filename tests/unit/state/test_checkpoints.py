@@ -54,17 +54,27 @@ def test_an_attempt_that_lost_its_segment_saves_nothing() -> None:
     zombie = leased_by("zombie", rows)
     leased_by("new", rows).save(SEGMENT, HALFWAY)
 
+    zombie.save(SEGMENT, Checkpoint({"id": {"S": "7"}}))
     with pytest.raises(LeaseLostError, match="segment 4/16: another attempt"):
-        zombie.save(SEGMENT, Checkpoint({"id": {"S": "7"}}))
+        zombie.save(SEGMENT, Checkpoint({"id": {"S": "8"}}))
 
     assert zombie.load(SEGMENT) == HALFWAY
+
+
+def test_the_last_checkpoint_of_an_attempt_that_lost_its_segment_is_refused_at_once() -> None:
+    rows = MemoryRows()
+    zombie = leased_by("zombie", rows)
+    leased_by("new", rows).save(SEGMENT, HALFWAY)
+
+    with pytest.raises(LeaseLostError, match="segment 4/16: another attempt"):
+        zombie.save(SEGMENT, Checkpoint(done=True))
 
 
 def test_an_attempt_that_never_had_the_segment_saves_nothing() -> None:
     rows = MemoryRows()
 
     with pytest.raises(LeaseLostError):
-        StateCheckpoints(rows, RUN, "stranger").save(SEGMENT, HALFWAY)
+        StateCheckpoints(rows, RUN, "stranger").save(SEGMENT, Checkpoint(done=True))
 
     assert rows.get(segment_key(RUN, SEGMENT)) is None
 

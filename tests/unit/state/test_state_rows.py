@@ -111,6 +111,25 @@ def test_an_update_is_conditional_on_all_parts(rows: StateRows) -> None:
     assert rows.update(KEY, {"name": A}, only_if=both, values=MINE | {":beat": {"N": "7"}})
 
 
+def test_a_posted_update_happens_if_its_condition_holds(rows: StateRows) -> None:
+    rows.put(KEY, {"holder": A})
+
+    mine = rows.post_update(KEY, {"name": A}, only_if="holder = :me", values=MINE)
+    theirs = rows.post_update(KEY, {"name": B}, only_if="holder = :me", values={":me": B})
+
+    assert mine.has_happened()
+    assert not theirs.has_happened()
+    assert rows.get(KEY) == {**KEY.wire, "holder": A, "name": A}
+
+
+def test_a_posted_update_that_is_only_seen_out_has_ended(rows: StateRows) -> None:
+    rows.put(KEY, {"holder": A})
+
+    rows.post_update(KEY, {"name": A}, only_if="holder = :me", values=MINE).see_out()
+
+    assert (rows.get(KEY) or {})["name"] == A
+
+
 def test_no_condition_on_an_attribute_holds_in_a_missing_row(rows: StateRows) -> None:
     assert not rows.update(KEY, {"name": A}, only_if="holder = :me", values=MINE)
 
@@ -165,6 +184,13 @@ Verb = Callable[[StateRows], Any]
 ONCE: dict[str, tuple[str, Verb, Any]] = {
     "a put": ("PutItem", lambda rows: rows.put(KEY, {"name": A}), None),
     "an update": ("UpdateItem", lambda rows: rows.update(KEY, {"name": A}), True),
+    "a posted update": (
+        "UpdateItem",
+        lambda rows: rows.post_update(
+            KEY, {"name": A}, only_if="attribute_not_exists(holder)", values={}
+        ).has_happened(),
+        True,
+    ),
     "a read": ("GetItem", lambda rows: rows.get(RowKey("none", "none")), None),
     "a query": ("Query", lambda rows: list(rows.query("none", "none")), []),
 }
