@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from random import Random
 from typing import Any
 
@@ -75,7 +75,7 @@ class MemorySink:
         """What can be read back."""
         return list(self._items.values())
 
-    def absorb(self, segment: Segment, pages: Iterable[Page]) -> Iterator[Durable]:  # noqa: ARG002 - the port's
+    def absorb(self, segment: Segment, pages: Iterable[Page]) -> Generator[Durable]:  # noqa: ARG002 - the port's
         """Store the pages one change at a time, so that a kill may leave half a page behind."""
         for page in pages:
             for change in page.changes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import closing
 
 from dynamodb_copy.errors import RunIncompleteError
 from dynamodb_copy.model import Checkpoint, Segment, Tally
@@ -23,10 +24,11 @@ def copy_segment(
     pages = source.pages(segment, after=checkpoint.cursor)
     for step in steps:
         pages = step(pages)
-    for durable in sink.absorb(segment, pages):
-        tally = checkpoint.tally + durable.tally
-        checkpoint = Checkpoint(durable.cursor, tally, done=durable.cursor is None)
-        checkpoints.save(segment, checkpoint)
+    with closing(sink.absorb(segment, pages)) as durables:
+        for durable in durables:
+            tally = checkpoint.tally + durable.tally
+            checkpoint = Checkpoint(durable.cursor, tally, done=durable.cursor is None)
+            checkpoints.save(segment, checkpoint)
     return checkpoint.tally
 
 

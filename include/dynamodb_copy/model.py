@@ -133,7 +133,7 @@ class Page(NamedTuple):
     changes: list[Change]
     cursor: Cursor | None  # resume after it; None: the segment ends here
     tally: Tally
-    is_distinct: bool = False  # whether no key is there twice
+    is_distinct: bool = False  # whether no key is there twice, nor in another page of the segment
 
 
 class Durable(NamedTuple):

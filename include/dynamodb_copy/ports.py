@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from typing import Protocol
 
 from dynamodb_copy.model import Checkpoint, Cursor, Durable, Page, Segment
@@ -21,10 +21,11 @@ class Source(Protocol):
 class Sink(Protocol):
     """Stores pages durably."""
 
-    def absorb(self, segment: Segment, pages: Iterable[Page]) -> Iterator[Durable]:
+    def absorb(self, segment: Segment, pages: Iterable[Page]) -> Generator[Durable]:
         """Store the pages; yield a cursor once its page and all before it can be read back.
 
         The yielded tallies add up to the pages' tallies plus what the writes cost. Writes to one key never overtake.
+        When the generator is closed, nothing that it sent can happen any more.
         """
 
 
@@ -39,7 +40,11 @@ class CheckpointStore(Protocol):
         """Return the segment's checkpoint, or an empty one."""
 
     def save(self, segment: Segment, checkpoint: Checkpoint) -> None:
-        """Store it in one write; raise LeaseLostError if another attempt owns the segment."""
+        """Store it in one write; raise LeaseLostError if another attempt owns the segment.
+
+        The write may still be on its way when this returns; the next `save` waits for it, and a segment's last one has
+        arrived.
+        """
 
 
 class Limiter(Protocol):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 
 from dynamodb_copy.aws.tables import described
@@ -50,11 +50,13 @@ class _Announcing:
 def copy(context: RunContext, plan: Plan, segment: Segment, on_progress: Progress) -> Tally:
     """Copy what earlier attempts left of the segment and return its cumulative tally."""
     check_tables(context, plan)
-    with leased(context, plan, segment_key(context.run, segment)) as (fence, holder):
-        checkpoints = _Announcing(StateCheckpoints(context.rows, context.run, holder), on_progress)
-        writer = target_writer(context, plan, fence)
-        source, sink = source_scan(context, plan), TableSink(writer, plan.keys)
-        return copy_segment(source, sink, segment, checkpoints, [counting(fingerprints(plan))])
+    with (
+        leased(context, plan, segment_key(context.run, segment)) as (fence, holder),
+        closing(StateCheckpoints(context.rows, context.run, holder)) as checkpoints,
+    ):
+        announcing = _Announcing(checkpoints, on_progress)
+        source, sink = source_scan(context, plan), TableSink(target_writer(context, plan, fence), plan.keys)
+        return copy_segment(source, sink, segment, announcing, [counting(fingerprints(plan))])
 
 
 def check_tables(context: RunContext, plan: Plan) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from dynamodb_copy.errors import CopyError, ItemRefusedError, LeaseLostError, RequestRefusedError
 from dynamodb_copy.formats.dynamodb_json import key_hash
-from dynamodb_copy.model import Change, Delete, Page, Put, Segment, Tally
+from dynamodb_copy.model import Change, Delete, Durable, Page, Put, Segment, Tally
 from dynamodb_copy.sinks.table import TableSink
 from fakes import CountingLimiter, LostAfter, StoppedClock
 from unit.sinks.written_table import KEYS, THROTTLED, WrittenTable, happens, item_of, nothing
@@ -118,15 +118,50 @@ def test_of_very_many_refused_items_all_are_counted_and_ten_named() -> None:
     assert len(orders.ids) == 100
 
 
-def test_nothing_after_a_refused_item_is_read_or_written() -> None:
+def test_after_a_refused_item_no_page_is_durable_and_only_the_next_may_have_been_written() -> None:
     orders = WrittenTable(refusing(1))
-    pages = iter([page_of(Put(item_of(1)), cursor={"at": 1}), page_of(Put(item_of(2)))])
+    pages = iter([page_of(Put(item_of(n)), cursor={"at": n})._replace(is_distinct=True) for n in range(1, 5)])
+    durables: list[Durable] = []
 
     with pytest.raises(ItemRefusedError):
-        list(TableSink(orders.writer(), KEYS).absorb(SEGMENT, pages))
+        durables.extend(TableSink(orders.writer(), KEYS).absorb(SEGMENT, pages))
 
-    assert orders.ids == []
-    assert len(list(pages)) == 1
+    assert durables == []
+    assert orders.ids == ["00002"]
+    assert [page.cursor for page in pages] == [{"at": 3}, {"at": 4}]
+
+
+def test_the_writes_of_two_pages_of_distinct_keys_share_a_round_trip() -> None:
+    orders = WrittenTable()
+    pages = [page_of(Put(item_of(n)), cursor={"at": n})._replace(is_distinct=True) for n in range(4)]
+    durables = TableSink(orders.writer(), KEYS).absorb(SEGMENT, pages)
+
+    written = [len(orders.batches) for _ in durables]
+
+    assert written == [2, 3, 4, 4]
+
+
+def test_pages_that_may_hold_the_same_key_never_overlap() -> None:
+    orders = WrittenTable()
+    pages = [page_of(Put(item_of(n)), cursor={"at": n}) for n in range(4)]
+    durables = TableSink(orders.writer(), KEYS).absorb(SEGMENT, pages)
+
+    written = [len(orders.batches) for _ in durables]
+
+    assert written == [1, 2, 3, 4]
+
+
+def test_closing_sees_out_what_is_on_its_way_and_sends_nothing_more() -> None:
+    orders = WrittenTable()
+    pages = [page_of(Put(item_of(n)), cursor={"at": n})._replace(is_distinct=True) for n in range(4)]
+    durables = TableSink(orders.writer(), KEYS).absorb(SEGMENT, pages)
+
+    next(durables)
+    assert orders.wire.in_flight == 1
+    durables.close()
+
+    assert orders.wire.in_flight == 0
+    assert orders.ids == ["00000", "00001"]
 
 
 def test_a_lost_lease_makes_no_page_durable() -> None:

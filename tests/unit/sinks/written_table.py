@@ -10,7 +10,7 @@ import orjson
 from dynamodb_copy.errors import CopyError, ServiceUnavailableError
 from dynamodb_copy.model import Item, KeySchema
 from dynamodb_copy.ports import Fence, Limiter
-from dynamodb_copy.sinks.batch_writer import BatchWriter
+from dynamodb_copy.sinks.batch_writer import BatchWriter, Written
 from dynamodb_copy.sinks.capacity_budget import CapacityBudget
 from fakes import AlwaysHeld, FakeWire, MemoryTable
 
@@ -26,6 +26,16 @@ def item_of(number: int, **attributes: Any) -> Item:
 def puts(numbers: Iterable[int], **attributes: Any) -> list[bytes]:
     """Write requests for items of these numbers."""
     return [b'{"PutRequest":{"Item":%b}}' % orjson.dumps(item_of(number, **attributes)) for number in numbers]
+
+
+def write(writer: BatchWriter, requests: list[bytes]) -> Written:
+    """Write one page to its end, as the table sink does."""
+    try:
+        written = writer.begin(requests)
+        writer.finish(written)
+    finally:
+        writer.see_out()
+    return written
 
 
 Mishap = Callable[[dict[str, Any]], CopyError | None]
