@@ -10,6 +10,8 @@ CopyError
     ├── ConnectionMissingError     a named connection or profile does not exist
     ├── AccessError                an action is not permitted, or credentials, certificate or endpoint are wrong
     ├── TableError                 a table is missing, in a wrong state, or of another shape
+    ├── BucketRefusedError         a bucket is missing, public, in another region or of another owner
+    ├── BackupRefusedError         a backup is corrupt, incomplete, foreign or changed
     ├── TargetRefusedError         writing there would alter what is not ours to alter
     ├── ItemRefusedError           the target does not accept an item
     ├── RequestRefusedError        the service calls a request invalid
@@ -65,6 +67,22 @@ class AccessError(PermanentError):
 
 class TableError(PermanentError):
     """A table is missing, in a wrong state or of another shape than the job needs."""
+
+
+class BucketRefusedError(PermanentError):
+    """A bucket is missing, public, in another region or of another owner."""
+
+
+class DrillFailedError(PermanentError):
+    """A drill did not prove that the table can be restored within its objectives."""
+
+
+class ExpirySuspendedError(PermanentError):
+    """The newest backup is so much smaller than the one before it that no older one is deleted."""
+
+
+class BackupRefusedError(PermanentError):
+    """A backup is corrupt, incomplete, foreign or changed; the message names the file."""
 
 
 class TargetRefusedError(PermanentError):

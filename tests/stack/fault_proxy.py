@@ -1,4 +1,4 @@
-"""A reverse proxy before one DynamoDB endpoint that does, by rules, what emulators never do: fail.
+"""A reverse proxy before one DynamoDB or S3 endpoint that does, by rules, what emulators never do: fail.
 
     with FaultProxy(endpoint, Rule(throttled(), "BatchWriteItem", every(3))) as proxy: ... proxy.endpoint ...
 
@@ -133,7 +133,7 @@ class FaultProxy:
                 writer.transport.abort()
 
     async def _answer_next(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
-        request = await read_request(reader, random=self._random)
+        request = await read_request(reader, writer, random=self._random)
         self._exchanges.append(request.exchange)
         request.exchange.note_request(request.json)
         reply = await self._through_rules(request)

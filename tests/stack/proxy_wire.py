@@ -1,4 +1,4 @@
-"""HTTP/1.1 as DynamoDB's clients and emulators speak it: heads stay raw bytes, bodies have a known length."""
+"""HTTP/1.1 as clients and emulators of DynamoDB and S3 speak it: heads stay raw bytes, bodies have a known length."""
 
 from __future__ import annotations
 
@@ -24,7 +24,9 @@ _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 _TARGET = re.compile(rb"\r\nx-amz-target: *\w+\.(\w+)", re.IGNORECASE)
 _CHUNKED = re.compile(rb"\r\ntransfer-encoding: *chunked", re.IGNORECASE)
 _CLOSING = re.compile(rb"^HTTP/1.0|\r\nconnection: *close", re.IGNORECASE)
-_COMPRESSION = re.compile(rb"\r\naccept-encoding:[^\r]*", re.IGNORECASE)
+_EXPECTATION = re.compile(rb"\r\nexpect: *100-continue", re.IGNORECASE)
+_NOT_FORWARDED = re.compile(rb"\r\n(accept-encoding:[^\r]*|expect: *100-continue)", re.IGNORECASE)
+_WITHOUT_BODY = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED})
 _CRC = "x-amz-crc32"
 
 
@@ -104,19 +106,23 @@ def answer(
     return Reply(head.encode(), body)
 
 
-async def read_request(reader: asyncio.StreamReader, *, random: Random) -> Request:
-    """Read the client's next request; raises asyncio.IncompleteReadError when it hangs up."""
+async def read_request(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, random: Random) -> Request:
+    """Read the client's next request, asking for its body if need be; raises asyncio.IncompleteReadError at its end."""
     head = await reader.readuntil(_HEAD_END)
     at = time.monotonic()
+    if _EXPECTATION.search(head):
+        writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
     length = _LENGTH.search(head)
     body = await reader.readexactly(int(length[1])) if length else b""
     target = _TARGET.search(head)
     exchange = Exchange(at=at, operation=target[1].decode() if target else "")
-    return Request(_COMPRESSION.sub(b"", head), body, exchange, random)
+    return Request(_NOT_FORWARDED.sub(b"", head), body, exchange, random)
 
 
-async def _read_reply(reader: asyncio.StreamReader) -> Reply:
+async def _read_reply(reader: asyncio.StreamReader, *, to_head: bool) -> Reply:
     head = await reader.readuntil(_HEAD_END)
+    if to_head or Reply(head, b"").status in _WITHOUT_BODY:
+        return Reply(head, b"")
     if length := _LENGTH.search(head):
         return Reply(head, await reader.readexactly(int(length[1])))
     body = await _read_chunks(reader) if _CHUNKED.search(head) else await reader.read()
@@ -168,7 +174,7 @@ class Upstream:
         reusable = False
         try:
             writer.write(request.head + request.body)
-            reply = await _read_reply(reader)
+            reply = await _read_reply(reader, to_head=request.head.startswith(b"HEAD "))
             reusable = not reply.closing
         finally:
             if reusable:

@@ -16,7 +16,12 @@ from dynamodb_copy.errors import ConnectionMissingError
 Connect = Callable[[str, str, str], Any]
 """(service, region, connection) to a stock client; raises ConnectionMissingError."""
 
-CONTROL_PLANE = Config(connect_timeout=3, read_timeout=10, retries={"mode": "standard", "total_max_attempts": 6})
+CONTROL_PLANE = Config(
+    connect_timeout=3,
+    read_timeout=10,
+    retries={"mode": "standard", "total_max_attempts": 6},
+    max_pool_connections=32,  # as many threads as ever share one client
+)
 
 
 def profile_client(service: str, region: str, connection: str) -> Any:

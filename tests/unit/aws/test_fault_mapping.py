@@ -9,6 +9,8 @@ from botocore.exceptions import (
     ClientError,
     ConnectTimeoutError,
     EndpointConnectionError,
+    FlexibleChecksumError,
+    IncompleteReadError,
     MetadataRetrievalError,
     NoCredentialsError,
     NoRegionError,
@@ -20,9 +22,21 @@ from botocore.exceptions import (
     UnauthorizedSSOTokenError,
 )
 
-from dynamodb_copy.aws.faults import ConditionFailedError, ResourceInUseError, ResourceMissingError, fault, translated
+from dynamodb_copy.aws.faults import (
+    S3_ACTIONS,
+    ConditionFailedError,
+    ObjectMissingError,
+    ResourceInUseError,
+    ResourceMissingError,
+    SettingMissingError,
+    UploadGoneError,
+    fault,
+    translated,
+)
 from dynamodb_copy.errors import (
     AccessError,
+    BackupRefusedError,
+    BucketRefusedError,
     CopyError,
     PermanentError,
     RequestRefusedError,
@@ -132,6 +146,112 @@ def test_an_answer_without_a_code_did_not_come_from_dynamodb(status: int) -> Non
     assert f"Scan: HTTP {status}: Forbidden: that is not DynamoDB's answer" in str(error)
 
 
+def of_s3(code: str, message: str = "why", *, status: int = 400, operation: str = "UploadPart") -> CopyError:
+    return fault(code, message, status=status, operation=operation)
+
+
+@pytest.mark.parametrize(
+    ("code", "status"),
+    [("SlowDown", 503), ("SlowDown", 200), ("ServiceUnavailable", 503), ("", 503), ("KMS.ThrottlingException", 400)],
+)
+def test_s3_throttles_by_its_own_codes_and_by_status(code: str, status: int) -> None:
+    error = of_s3(code, status=status)
+
+    assert isinstance(error, ServiceUnavailableError)
+    assert error.throttled
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "InternalError",
+        "OperationAborted",
+        "ConditionalRequestConflict",
+        "BadDigest",
+        "XAmzContentSHA256Mismatch",
+        "IncompleteBody",
+        "RequestTimeout",
+    ],
+)
+def test_what_may_pass_at_s3_is_transient_and_no_throttling(code: str) -> None:
+    error = of_s3(code)
+
+    assert isinstance(error, ServiceUnavailableError)
+    assert not error.throttled
+
+
+@pytest.mark.parametrize(
+    ("code", "expected", "hint"),
+    [
+        ("PreconditionFailed", ConditionFailedError, ""),
+        ("NoSuchKey", ObjectMissingError, ""),
+        ("NoSuchUpload", UploadGoneError, ""),
+        ("NoSuchBucketPolicy", SettingMissingError, ""),
+        ("NoSuchPublicAccessBlockConfiguration", SettingMissingError, ""),
+        ("NoSuchBucket", BucketRefusedError, "create the bucket or correct its name"),
+        ("PermanentRedirect", BucketRefusedError, "correct the region"),
+        ("InvalidObjectState", BackupRefusedError, "restore it to a class that can be read at once"),
+        ("EntityTooSmall", RequestRefusedError, ""),
+    ],
+)
+def test_every_other_code_of_s3_has_its_own_error(code: str, expected: type[CopyError], hint: str) -> None:
+    error = of_s3(code)
+
+    assert type(error) is expected
+    assert str(error).startswith(f"UploadPart: {code}: why")
+    assert hint in str(error)
+
+
+@pytest.mark.parametrize("code", ["AccessDenied", "AllAccessDisabled"])
+@pytest.mark.parametrize("operation", S3_ACTIONS)
+def test_every_operation_of_s3_that_is_forbidden_names_its_permission(operation: str, code: str) -> None:
+    error = of_s3(code, status=403, operation=operation)
+
+    assert isinstance(error, AccessError)
+    assert str(error).startswith(f"{S3_ACTIONS[operation]} is not permitted ({code}: why)")
+
+
+def test_a_permission_that_s3_names_is_believed() -> None:
+    message = "User: x is not authorized to perform: kms:GenerateDataKey on resource: key"
+
+    assert str(of_s3("AccessDenied", message, status=403)).startswith("kms:GenerateDataKey is not permitted")
+
+
+@pytest.mark.parametrize("code", ["InvalidAccessKeyId", "InvalidToken", "ExpiredToken", "SignatureDoesNotMatch"])
+def test_credentials_that_s3_does_not_accept_are_no_missing_permission(code: str) -> None:
+    assert "credentials are not accepted: renew or correct them" in str(of_s3(code, status=403))
+
+
+def test_a_key_of_kms_that_cannot_be_used_is_an_access_error() -> None:
+    error = of_s3("KMS.DisabledException")
+
+    assert isinstance(error, AccessError)
+    assert "enable the KMS key" in str(error)
+
+
+@pytest.mark.parametrize("status", [301, 403, 404])
+def test_an_answer_with_neither_code_nor_reason_for_it_did_not_come_from_s3(status: int) -> None:
+    error = translated(client_error(str(status), status=status), "PutObject")
+
+    assert isinstance(error, AccessError)
+    assert "that is not S3's answer" in str(error)
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [
+        (301, BucketRefusedError),
+        (307, BucketRefusedError),
+        (400, AccessError),
+        (403, AccessError),
+        (404, ObjectMissingError),
+        (500, ServiceUnavailableError),
+    ],
+)
+def test_an_answer_to_head_is_known_by_its_status(status: int, expected: type[CopyError]) -> None:
+    assert type(translated(client_error(str(status), status=status), "HeadObject")) is expected
+
+
 def client_error(code: str, *, status: int = 400) -> ClientError:
     response: Any = {"Error": {"Code": code, "Message": "m"}, "ResponseMetadata": {"HTTPStatusCode": status}}
     return ClientError(response, "DescribeTable")
@@ -152,6 +272,8 @@ def client_error(code: str, *, status: int = 400) -> ClientError:
         (SSLError(endpoint_url=URL, error=OSError("[SSL: UNEXPECTED_EOF_WHILE_READING]")), ServiceUnavailableError),
         (SSLError(endpoint_url=URL, error=OSError("[SSL: CERTIFICATE_VERIFY_FAILED] no")), AccessError),
         (MetadataRetrievalError(error_msg="no"), ServiceUnavailableError),
+        (IncompleteReadError(actual_bytes=1, expected_bytes=2), ServiceUnavailableError),
+        (FlexibleChecksumError(error_msg="Expected checksum"), BackupRefusedError),
         (NoCredentialsError(), AccessError),
         (PartialCredentialsError(provider="env", cred_var="AWS_SECRET_ACCESS_KEY"), AccessError),
         (UnauthorizedSSOTokenError(), AccessError),

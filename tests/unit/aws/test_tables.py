@@ -8,7 +8,8 @@ import pytest
 from botocore.exceptions import ClientError
 from botocore.validate import ParamValidator
 
-from dynamodb_copy.aws.tables import AWS_MANAGED_KEY, Table, create_like, describe, described, tags, ttl_attribute
+from dynamodb_copy.aws.table_creation import AWS_MANAGED_KEY, create_like
+from dynamodb_copy.aws.tables import Table, describe, described, tags, ttl_attribute
 from dynamodb_copy.errors import AccessError, TableError
 from dynamodb_copy.model import KeySchema
 from unit.aws.described_tables import BY_STATUS, BY_TOTAL, KEY, ON_DEMAND, PROVISIONED
