@@ -1,0 +1,167 @@
+"""ExportTableToPointInTime and DescribeExport as AWS answers them: no emulator writes what a real export does.
+
+    exports = NativeExports(emulator.endpoint)
+    with FaultProxy(emulator.endpoint, *exports.rules()) as proxy: ... len(exports.started) ...
+
+Emulators keep no history: every export, of whatever time, holds the table as it was when the export was asked for.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from threading import Lock
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from stack.native_calls import Caller, Operation, RefusalError, served
+from stack.native_jobs import Failure, Job, Jobs, failure_of, job_id
+from stack.native_layout import Export, Item, started_file, written_export
+from stack.native_objects import put_files
+from stack.proxy_faults import Rule
+from stack.recovery_windows import RecoveryWindows
+
+_FILLED_FILES = 3
+"""Data files with items; one without follows, as partitions that hold nothing leave."""
+
+_KNOWN = {"ExportFormat": "DYNAMODB_JSON", "ExportType": "FULL_EXPORT"}
+_ECHOED = ("ClientToken", "S3Bucket", "S3BucketOwner", "S3Prefix", "S3SseKmsKeyId")
+
+
+class NativeExports:
+    """Rules that start and end exports before the emulator at `endpoint`, whose S3 takes the files.
+
+    An export is IN_PROGRESS for the first `in_progress_polls` calls of DescribeExport. S3 is spoken to as the bucket's
+    owner that the request names, else as the caller.
+    """
+
+    def __init__(self, endpoint: str, *, in_progress_polls: int = 1, now: Callable[[], float] = time.time) -> None:
+        self._endpoint = endpoint
+        self._now = now
+        self._lock = Lock()
+        self._jobs = Jobs("Export", in_progress_polls, now)
+        self._windows = RecoveryWindows(now)
+        self._next_failure: Failure | None = None
+
+    def rules(self) -> list[Rule]:
+        """For a proxy before the emulator; several proxies may share the exports."""
+        operations: dict[str, Operation] = {
+            "ExportTableToPointInTime": self._start,
+            "DescribeExport": lambda _caller, asked: {"ExportDescription": self._jobs.polled(asked["ExportArn"])},
+            **self._windows.operations(),
+        }
+        return [Rule(served(operation, self._endpoint, self._lock), name) for name, operation in operations.items()]
+
+    @property
+    def started(self) -> list[str]:
+        """The ARNs of all exports that cost money, by their start; a repeated request starts none."""
+        return self._jobs.arns
+
+    def fail_next(self, code: str, message: str) -> None:
+        """Let the next export that starts end FAILED with this FailureCode and FailureMessage."""
+        self._next_failure = Failure(code, message)
+
+    def _start(self, caller: Caller, asked: dict[str, Any]) -> dict[str, Any]:
+        _check_known(asked)
+        if job := self._jobs.of_token(asked["ClientToken"], caller.region):
+            if job.asked != asked:
+                raise RefusalError("ExportConflictException", "Duplicate request detected")
+            return {"ExportDescription": job.description}
+        export = self._accepted(caller, asked)
+        description = _description(export, asked)
+        ending = self._ending(caller, asked, export)
+        self._jobs.add(Job(export.arn, caller.region, asked, description, export.started_at, ending))
+        return {"ExportDescription": description}
+
+    def _accepted(self, caller: Caller, asked: dict[str, Any]) -> Export:
+        now = self._now()
+        moment = asked.get("ExportTime", now)
+        table = _table(caller, asked["TableArn"])
+        self._windows.check(caller, table["TableArn"], moment)
+        return Export(
+            id=job_id(now),
+            table_arn=table["TableArn"],
+            table_id=table["TableId"],
+            bucket=asked["S3Bucket"],
+            prefix=asked.get("S3Prefix"),
+            exported_at=moment,
+            started_at=now,
+            sse_algorithm=asked.get("S3SseAlgorithm", "AES256"),
+            sse_key_id=asked.get("S3SseKmsKeyId"),
+            billed_size_bytes=table["TableSizeBytes"],
+        )
+
+    def _ending(self, caller: Caller, asked: dict[str, Any], export: Export) -> Callable[[], dict[str, Any]]:
+        """Begin the export; what comes back ends it and says what its description gains."""
+        s3_client = caller.s3(asked.get("S3BucketOwner"))
+        items = _items(caller, export.table_arn)
+        failed = _put(s3_client, export, started_file(export)) or self._next_failure
+        self._next_failure = None
+
+        def ending() -> dict[str, Any]:
+            ended = replace(export, ended_at=self._now())
+            partitions = [*(items[number::_FILLED_FILES] for number in range(_FILLED_FILES)), []]
+            failure = failed or _put(s3_client, ended, written_export(ended, partitions))
+            if failure:
+                return {"ExportStatus": "FAILED", "EndTime": ended.ended_at, **failure.shown()}
+            return _completion(ended, len(items))
+
+        return ending
+
+
+def _check_known(asked: dict[str, Any]) -> None:
+    for name, known in _KNOWN.items():
+        if asked.get(name, known) != known:
+            raise RefusalError("ValidationException", f"{name}: found {asked[name]}; this fake knows {known} alone")
+
+
+def _table(caller: Caller, arn: str) -> dict[str, Any]:
+    try:
+        return caller.table(arn)
+    except RefusalError as refusal:
+        raise RefusalError("TableNotFoundException", f"Table not found: {arn}") from refusal
+
+
+def _items(caller: Caller, table_arn: str) -> list[Item]:
+    items: list[Item] = []
+    start: dict[str, Any] = {}
+    while True:
+        page = caller.call("Scan", TableName=table_arn, ConsistentRead=True, **start)
+        items += page["Items"]
+        if "LastEvaluatedKey" not in page:
+            return items
+        start = {"ExclusiveStartKey": page["LastEvaluatedKey"]}
+
+
+def _put(s3_client: Any, export: Export, files: Mapping[str, bytes]) -> Failure | None:
+    try:
+        put_files(s3_client, export, files)
+    except ClientError as error:
+        return failure_of(error)
+    return None
+
+
+def _description(export: Export, asked: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "ExportArn": export.arn,
+        "ExportStatus": "IN_PROGRESS",
+        "StartTime": export.started_at,
+        "TableArn": export.table_arn,
+        "TableId": export.table_id,
+        "ExportTime": export.exported_at,
+        "S3SseAlgorithm": export.sse_algorithm,
+        **_KNOWN,
+        **{name: asked[name] for name in _ECHOED if name in asked},
+    }
+
+
+def _completion(export: Export, item_count: int) -> dict[str, Any]:
+    return {
+        "ExportStatus": "COMPLETED",
+        "EndTime": export.ended_at,
+        "ExportManifest": export.summary_key,
+        "BilledSizeBytes": export.billed_size_bytes,
+        "ItemCount": item_count,
+    }
