@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 import yaml
 
 from dynamodb_copy.errors import JobFileError
-from dynamodb_copy.job import Job
+from dynamodb_copy.job import BackupJob, CopyJob, DrillJob, Job, RestoreJob, read_job
 
 HERE = {"table": "orders", "region": "us-east-1", "connection": "aws_virginia"}
 THERE = {"table": "orders", "region": "us-west-2", "connection": "aws_oregon"}
 TOPIC = "arn:aws:sns:us-west-2:123456789012:oncall"
+STORE = {"s3": "s3://dr-backups/orders", "region": "us-west-2", "connection": "aws_oregon"}
+OBJECTIVES = {"rto": "30m", "rpo": "24h", "max_bytes": "500GB"}
+
+J = TypeVar("J", bound=Job)
+
+_SHORTEST: dict[type[Job], dict[str, Any]] = {
+    CopyJob: {"copy": "full", "from": HERE, "to": THERE},
+    BackupJob: {"copy": "full", "from": HERE, "to": STORE},
+    RestoreJob: {"restore": "latest", "from": STORE, "to": THERE},
+    DrillJob: {"drill": OBJECTIVES, "from": STORE, "to": {"region": "us-west-2", "connection": "aws_oregon"}},
+}
+KINDS = tuple(_SHORTEST)
 
 
 class _WithoutAliases(yaml.SafeDumper):
@@ -20,26 +32,34 @@ class _WithoutAliases(yaml.SafeDumper):
         return True
 
 
-def text_of(**changes: Any) -> str:
-    """The shortest job file with these changes; `from_` and `to_` change single keys of `from` and `to`."""
-    source = {**HERE, **changes.pop("from_", {})}
-    target = {**THERE, **changes.pop("to_", {})}
-    keys = {"copy": "full", "from": source, "to": target, **changes}
+def text_of(kind: type[Job] = CopyJob, /, **changes: Any) -> str:
+    """The shortest job file of a kind with these changes; `from_` and `to_` change single keys of `from` and `to`."""
+    shortest = _SHORTEST[kind]
+    source = {**shortest["from"], **changes.pop("from_", {})}
+    target = {**shortest["to"], **changes.pop("to_", {})}
+    keys = {**shortest, "from": source, "to": target, **changes}
     return yaml.dump(keys, Dumper=_WithoutAliases, sort_keys=False)
 
 
-def job_of(**changes: Any) -> Job:
+def job_of(**changes: Any) -> CopyJob:
+    """The job `orders` of such a file, a copy."""
+    return kind_of(CopyJob, **changes)
+
+
+def kind_of(kind: type[J], /, **changes: Any) -> J:
     """The job `orders` of such a file."""
-    return Job.from_text("orders", text_of(**changes))
+    job = read_job("orders", text_of(kind, **changes))
+    assert isinstance(job, kind)
+    return job
 
 
-def errors_of(**changes: Any) -> str:
+def errors_of(kind: type[Job] = CopyJob, /, **changes: Any) -> str:
     """What is said about such a file, which must be wrong."""
-    return errors_in(text_of(**changes))
+    return errors_in(text_of(kind, **changes))
 
 
 def errors_in(text: str) -> str:
     """What is said about a job file with this text, which must be wrong."""
     with pytest.raises(JobFileError) as caught:
-        Job.from_text("orders", text)
+        read_job("orders", text)
     return str(caught.value)

@@ -22,7 +22,7 @@ from rich.filesize import decimal
 from dynamodb_copy import errors
 from dynamodb_copy.assembly import CopyRun, Forecast
 from dynamodb_copy.collector import frozen_collector
-from dynamodb_copy.job import Job, load_job
+from dynamodb_copy.job import CopyJob, Job, load_job
 from dynamodb_copy.model import Segment, Tally
 from dynamodb_copy.progress_bars import Meter, shown
 from dynamodb_copy.report import Report, Verdict, render_rows
@@ -39,7 +39,7 @@ T = TypeVar("T")
 class Surroundings:
     """What the command line asks of the outside."""
 
-    open_run: Callable[[Job, str], CopyRun]
+    open_run: Callable[[CopyJob, str], CopyRun]
     messages: Console  # on standard error; standard output is for results alone
     pause: Callable[[threading.Event, float], object]  # seconds at most, and no longer than the event is not set
     new_run_id: Callable[[], str]
@@ -63,7 +63,7 @@ def main(argv: Sequence[str], outside: Surroundings) -> int:
     """Run one command and return its exit status; wrong arguments raise SystemExit(2)."""
     arguments = _parser().parse_args(argv)
     try:
-        outcome: _Outcome = arguments.command(load_job(arguments.jobfile), arguments, outside)
+        outcome: _Outcome = arguments.command(_copy_job(load_job(arguments.jobfile)), arguments, outside)
     except _RefusedError as refused:
         return _failed(refused.args[0], BAD_INPUT, arguments, outside)
     except (errors.JobFileError, errors.ConnectionMissingError) as error:
@@ -75,6 +75,13 @@ def main(argv: Sequence[str], outside: Surroundings) -> int:
         return INTERRUPTED
     sys.stdout.write(f"{json.dumps(outcome.values) if arguments.json else outcome.text}\n")
     return DONE if outcome.good else FAILED
+
+
+def _copy_job(job: Job) -> CopyJob:
+    if isinstance(job, CopyJob):
+        return job
+    advice = "name the file of such a job"
+    raise errors.JobFileError(f"{job.name}: found a {type(job).__name__}; allowed: copies of a table; {advice}")
 
 
 def _failed(error: errors.CopyError, status: int, arguments: argparse.Namespace, outside: Surroundings) -> int:
@@ -104,20 +111,20 @@ def _run_id(text: str) -> str:
     return text
 
 
-def _plan(job: Job, _arguments: argparse.Namespace, outside: Surroundings) -> _Outcome:
+def _plan(job: CopyJob, _arguments: argparse.Namespace, outside: Surroundings) -> _Outcome:
     with _before_anything_is_touched():
         forecast = outside.open_run(job, outside.new_run_id()).forecast()
     return _Outcome({"job": job.name, **asdict(forecast)}, _forecast_text(job, forecast), good=True)
 
 
-def _verify(job: Job, arguments: argparse.Namespace, outside: Surroundings) -> _Outcome:
+def _verify(job: CopyJob, arguments: argparse.Namespace, outside: Surroundings) -> _Outcome:
     outside.messages.print(f"{job.name}: comparing source and target")
     with _before_anything_is_touched(), frozen_collector():
         verdict = outside.open_run(job, outside.new_run_id()).compare(show_keys=arguments.show_keys)
     return _compared(job, verdict)
 
 
-def _repair(job: Job, _arguments: argparse.Namespace, outside: Surroundings) -> _Outcome:
+def _repair(job: CopyJob, _arguments: argparse.Namespace, outside: Surroundings) -> _Outcome:
     with _before_anything_is_touched():
         run = outside.open_run(job, outside.new_run_id())
     outside.messages.print(f"{job.name}: writing what differs")
@@ -125,7 +132,7 @@ def _repair(job: Job, _arguments: argparse.Namespace, outside: Surroundings) -> 
         return _compared(job, run.repair())
 
 
-def _run(job: Job, arguments: argparse.Namespace, outside: Surroundings) -> _Outcome:
+def _run(job: CopyJob, arguments: argparse.Namespace, outside: Surroundings) -> _Outcome:
     run_id = arguments.run_id or outside.new_run_id()
     again = f"{_PROGRAM} run {shlex.quote(str(arguments.jobfile))} --run-id {shlex.quote(run_id)}"
     outside.messages.print(f"{job.name}: run {run_id}; if it stops early, continue with\n  {again}")
@@ -139,7 +146,7 @@ def _run(job: Job, arguments: argparse.Namespace, outside: Surroundings) -> _Out
     return _Outcome(report.as_dict(), report.render(), good=report.verdict.outcome != "differs")
 
 
-def _compared(job: Job, verdict: Verdict) -> _Outcome:
+def _compared(job: CopyJob, verdict: Verdict) -> _Outcome:
     # What only the target has is what a mirror is there to remove.
     good = verdict.outcome == "equal" or (verdict.outcome == "superset" and not job.target.mirror)
     return _Outcome(verdict.as_dict(), f"{job.name}: {verdict.render()}", good)
@@ -153,7 +160,7 @@ _COMMANDS: dict[str, tuple[Callable[..., _Outcome], str]] = {
 }
 
 
-def _forecast_text(job: Job, forecast: Forecast) -> str:
+def _forecast_text(job: CopyJob, forecast: Forecast) -> str:
     seconds = forecast.seconds
     time = "not known: the job sets no limit" if seconds is None else f"about {timedelta(seconds=math.ceil(seconds))}"
     rows = [
@@ -177,7 +184,7 @@ def _before_anything_is_touched() -> Iterator[None]:
 
 
 class _Run:
-    def __init__(self, job: Job, run_id: str, outside: Surroundings) -> None:
+    def __init__(self, job: CopyJob, run_id: str, outside: Surroundings) -> None:
         self._job = job
         self._outside = outside
         self._say = outside.messages.print

@@ -27,7 +27,8 @@ def copy_segment(
     with closing(sink.absorb(segment, pages)) as durables:
         for durable in durables:
             tally = checkpoint.tally + durable.tally
-            checkpoint = Checkpoint(durable.cursor, tally, done=durable.cursor is None)
+            parts = checkpoint.parts if durable.part is None else (*checkpoint.parts, durable.part)
+            checkpoint = Checkpoint(durable.cursor, tally, done=durable.cursor is None, parts=parts)
             checkpoints.save(segment, checkpoint)
     return checkpoint.tally
 

@@ -127,6 +127,17 @@ class Tally:
         )
 
 
+class Part(NamedTuple):
+    """One data object of a backup, as it is stored."""
+
+    name: str  # below the backup's `data/`
+    items: int
+    size_bytes: int
+    etag: str
+    md5: str  # base64
+    sha256: str  # hexadecimal
+
+
 class Page(NamedTuple):
     """The changes that one request read."""
 
@@ -141,6 +152,7 @@ class Durable(NamedTuple):
 
     cursor: Cursor | None  # None: the segment is done
     tally: Tally
+    part: Part | None = None  # what a backup stored for it
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,3 +162,4 @@ class Checkpoint:
     cursor: Cursor | None = None
     tally: Tally = field(default_factory=Tally)
     done: bool = False
+    parts: tuple[Part, ...] = ()  # of a backup: those that count

@@ -15,8 +15,8 @@ from rich.table import Table
 
 from dynamodb_copy.model import BUCKETS
 
-Outcome = Literal["equal", "superset", "differs", "not verified"]
-Mode = Literal["none", "count", "content"]
+Outcome = Literal["equal", "superset", "differs", "not verified", "sealed"]
+Mode = Literal["none", "count", "content", "checksums"]
 
 _WIDTH_COLUMNS = 100
 _ROWS_MAX = 32

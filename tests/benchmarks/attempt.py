@@ -17,12 +17,13 @@ from typing import Any
 
 from benchmarks.endpoints import Endpoints
 from benchmarks.material import ITEMS_TABLE, REGIONS, SOURCE, TARGET
-from dynamodb_copy.assembly import CopyRun, open_run
+from dynamodb_copy.assembly import BackupRun, CopyRun, RestoreRun, open_run
 from dynamodb_copy.aws.connection_pool import Timeouts
 from dynamodb_copy.collector import frozen_collector
 from dynamodb_copy.errors import CopyError
-from dynamodb_copy.job import Job
+from dynamodb_copy.job import BackupJob, CopyJob, RestoreJob, read_job
 from dynamodb_copy.model import Segment
+from dynamodb_copy.report import Verdict
 from stack.emulators import boto_client
 
 _BATCH_ITEMS = 25
@@ -43,19 +44,28 @@ class BenchmarkRun:
     run_id: str
     timeouts: Timeouts = field(default_factory=Timeouts)
 
-    def open(self) -> CopyRun:
+    def open(self) -> CopyRun | BackupRun | RestoreRun:
         """Open it with clients of its own."""
-        job = Job.from_text("benchmark", self.job_text)
+        job = read_job("benchmark", self.job_text)
+        assert isinstance(job, CopyJob | BackupJob | RestoreJob)
         return open_run(job, self.run_id, self._connect, timeouts=self.timeouts)
 
-    def planned(self) -> CopyRun:
-        """Prepare and plan it."""
+    def planned(self) -> CopyRun | BackupRun | RestoreRun:
+        """Choose, prepare and plan it, as far as a run of its kind does."""
         run = self.open()
+        if isinstance(run, RestoreRun):
+            run.choose()
         run.prepare()
-        while not run.target_is_active():
+        while not isinstance(run, BackupRun) and not run.target_is_active():
             time.sleep(_POLL_SECONDS)
         run.plan()
         return run
+
+    def verdict(self) -> Verdict:
+        """Verify the copy or the restore."""
+        run = self.open()
+        assert isinstance(run, CopyRun | RestoreRun)
+        return run.verify()
 
     def _connect(self, service: str, region: str, connection: str) -> Any:
         return boto_client(self.endpoints[connection], service, region)
@@ -99,19 +109,20 @@ class Attempt:
 @contextmanager
 def copying(run: BenchmarkRun) -> Iterator[Attempt]:
     """Copy what is left of a planned run, each segment in a thread and with clients of its own."""
-    with _attempt(_copy, run) as attempt:
+    with attempting(_copy, run) as attempt:
         yield attempt
 
 
 @contextmanager
 def copying_plainly(endpoints: Endpoints, target_table: str, items: int) -> Iterator[Attempt]:
     """Copy about as many items with nothing but a boto3 client, as one writes it without further thought."""
-    with _attempt(_copy_plainly, endpoints, target_table, items) as attempt:
+    with attempting(_copy_plainly, endpoints, target_table, items) as attempt:
         yield attempt
 
 
 @contextmanager
-def _attempt(work: Callable[..., None], *arguments: Any) -> Iterator[Attempt]:
+def attempting(work: Callable[..., None], *arguments: Any) -> Iterator[Attempt]:
+    """Do `work(reports, *arguments)` in a process of its own; it ends with `measure`."""
     ours, theirs = _processes.Pipe(duplex=False)
     process = _processes.Process(target=work, args=(theirs, *arguments), daemon=True)
     process.start()
@@ -134,10 +145,10 @@ def _copy(reports: Connection, run: BenchmarkRun) -> None:
         return sum(items for items, _ in ended), [error for _, error in ended if error]
 
     with frozen_collector():
-        _measure(reports, copy_all)
+        measure(reports, copy_all)
 
 
-def _copy_segment(run: CopyRun, segment: Segment) -> tuple[int, str]:
+def _copy_segment(run: CopyRun | BackupRun | RestoreRun, segment: Segment) -> tuple[int, str]:
     try:
         return run.copy(segment, lambda *_: None).items, ""
     except CopyError as error:
@@ -159,10 +170,11 @@ def _copy_plainly(reports: Connection, endpoints: Endpoints, target_table: str, 
             request["ExclusiveStartKey"] = page["LastEvaluatedKey"]
         return copied, ()
 
-    _measure(reports, copy_all)
+    measure(reports, copy_all)
 
 
-def _measure(reports: Connection, copy_all: Callable[[], tuple[int, Sequence[str]]]) -> None:
+def measure(reports: Connection, copy_all: Callable[[], tuple[int, Sequence[str]]]) -> None:
+    """Tell that the work begins, do it, and tell what it took."""
     idle_bytes = _resident_bytes("VmRSS")
     reports.send(None)
     began, cpu_before = time.perf_counter(), _cpu_seconds()

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from benchmarks.backups import backup_cpu
 from benchmarks.client_cpu import client_cpu
 from benchmarks.dag_run import dag_run
 from benchmarks.figures import Figure, show, write_json
@@ -21,7 +22,7 @@ from benchmarks.round_trips import round_trips
 Benchmark = Callable[[], Iterator[Figure]]
 
 BENCHMARKS: Mapping[str, Benchmark] = {
-    benchmark.__name__: benchmark for benchmark in (client_cpu, round_trips, memory, limits, dag_run)
+    benchmark.__name__: benchmark for benchmark in (client_cpu, backup_cpu, round_trips, memory, limits, dag_run)
 }
 
 

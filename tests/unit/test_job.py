@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dynamodb_copy.job import Job, MaxDeletes, Rate, Share, Units, Unlimited
+from dynamodb_copy.job import MaxDeletes, Rate, Share, Units, Unlimited, read_job
 from dynamodb_copy.model import TableRef
 from job_texts import HERE, TOPIC, errors_of, job_of, text_of
 
@@ -78,7 +78,7 @@ def test_every_key_reaches_the_job() -> None:
 def test_a_job_can_be_stored_hashed_and_sent_to_another_process() -> None:
     job = job_of(tags=["dr"], to_={"mirror": {"max_deletes": 7}})
 
-    assert Job.from_text(job.name, job.text) == job
+    assert read_job(job.name, job.text) == job
     assert pickle.loads(pickle.dumps(job)) == job  # noqa: S301  # its own bytes
     assert len({job, job_of(tags=["dr"], to_={"mirror": {"max_deletes": 7}})}) == 1
 
@@ -89,7 +89,7 @@ def test_a_job_cannot_be_changed() -> None:
 
 
 def test_a_job_with_another_text_is_another_job() -> None:
-    assert Job.from_text("orders", text_of() + "# a note\n") != job_of()
+    assert read_job("orders", text_of() + "# a note\n") != job_of()
 
 
 CHANGES: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
@@ -114,7 +114,7 @@ CHANGES: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
 def test_any_valid_text_gives_an_equal_job_again(changes: dict[str, Any]) -> None:
     job = job_of(**changes)
 
-    assert Job.from_text(job.name, job.text) == job
+    assert read_job(job.name, job.text) == job
     assert job.text == text_of(**changes)
 
 
@@ -146,7 +146,7 @@ def test_a_duration_without_a_unit_is_told_to_add_one() -> None:
     ],
 )
 def test_instants_are_utc(written: str, meant: datetime) -> None:
-    start = Job.from_text("orders", f"{text_of(schedule='@daily')}start: {written}\n").start
+    start = read_job("orders", f"{text_of(schedule='@daily')}start: {written}\n").start
 
     assert start == meant
     assert start.tzinfo is UTC

@@ -10,8 +10,31 @@ from pathlib import Path
 import pytest
 import yaml
 
-from dynamodb_copy.job import Job, Notify, Precondition, Share, TargetTable, Units, load_folder
-from job_texts import job_of, text_of
+from dynamodb_copy.job import (
+    BackupJob,
+    BackupTarget,
+    CopyJob,
+    DrillJob,
+    DrillTarget,
+    Job,
+    Keep,
+    KeyAttribute,
+    Notify,
+    Objectives,
+    Precondition,
+    RestoreJob,
+    RestoreTarget,
+    S3At,
+    Share,
+    SourceTable,
+    TableKeys,
+    TargetTable,
+    Units,
+    load_folder,
+    read_job,
+)
+from dynamodb_copy.job.sections import Section
+from job_texts import KINDS, job_of, text_of
 
 ROOT = Path(__file__).parents[2]
 REFERENCE = (ROOT / "docs/jobs.md").read_text(encoding="utf-8")
@@ -19,41 +42,78 @@ EXAMPLES = re.findall(r"```yaml\n(.*?)```", REFERENCE, flags=re.DOTALL)
 
 
 def completed(example: str) -> str:
-    """The example with the required keys that it leaves out, and a schedule when it speaks of time."""
-    shortest = yaml.safe_load(text_of())
-    missing = {key: value for key, value in shortest.items() if key not in yaml.safe_load(example)}
+    """The example with the required keys that it leaves out; one that says what the job does leaves out none."""
+    written = yaml.safe_load(example)
+    shortest = {} if written.keys() & {"copy", "restore", "drill"} else yaml.safe_load(text_of())
+    missing = {key: value for key, value in shortest.items() if key not in written}
     return example + (yaml.safe_dump(missing) if missing else "")
 
 
 @pytest.mark.parametrize("example", EXAMPLES)
 def test_every_example_of_the_reference_is_read(example: str) -> None:
-    assert Job.from_text("orders", completed(example)).text.startswith(example)
+    assert read_job("orders", completed(example)).text.startswith(example)
 
 
-def test_the_reference_has_examples() -> None:
-    assert len(EXAMPLES) >= 6
+def tables_below(heading: str) -> list[tuple[str, ...]]:
+    """The keys that each table between this heading and the next lists."""
+    (section,) = re.findall(rf"^##+ {heading}\n(.*?)(?=^##|\Z)", REFERENCE, flags=re.DOTALL | re.MULTILINE)
+    tables = re.findall(r"^\| Key \|.*\n\|[-|]+\n((?:\|.*\n)+)", section, flags=re.MULTILINE)
+    return [tuple(re.findall(r"^\| `(\w+)` \|", table, flags=re.MULTILINE)) for table in tables]
 
 
-@pytest.mark.parametrize("section", [Job, TargetTable, Notify, Precondition])
-def test_the_reference_names_every_key(section: type[Job | TargetTable | Notify | Precondition]) -> None:
-    assert [key for key in section.keys() if not re.search(rf"\b{key}\b", REFERENCE)] == []  # noqa: SIM118  # a class
+def test_the_reference_has_examples_of_every_kind() -> None:
+    assert len(EXAMPLES) >= 10
+    assert {type(read_job("orders", completed(example))) for example in EXAMPLES} == set(KINDS)
 
 
-def test_the_reference_lists_the_jobs_keys_in_order_and_no_others() -> None:
-    table = REFERENCE.split("## Every key")[1].split("## Tables")[0]
+@pytest.mark.parametrize(
+    "section",
+    [
+        *KINDS,
+        *(SourceTable, TargetTable, S3At, BackupTarget, RestoreTarget, TableKeys, KeyAttribute, DrillTarget),
+        *(Keep, Objectives, Notify, Precondition),
+    ],
+)
+def test_the_reference_names_every_key(section: type[Section]) -> None:
+    assert [key for key in section.keys() if not re.search(rf"\b{key}\b", REFERENCE)] == []  # noqa: SIM118
 
-    assert tuple(re.findall(r"^\| `(\w+)` \|", table, flags=re.MULTILINE)) == Job.keys()
+
+@pytest.mark.parametrize(
+    ("heading", "keys"),
+    [
+        ("Keys of every job", Job.keys()),
+        ("Copy: table to table", CopyJob.keys()[len(Job.keys()) :]),
+        ("Backup: table to S3", BackupJob.keys()[len(Job.keys()) :]),
+        ("Restore: S3 to table", RestoreJob.keys()[len(Job.keys()) :]),
+        ("Drill: S3 to a scratch table", DrillJob.keys()[len(Job.keys()) :]),
+        ("How long backups stay", Keep.keys()),
+        ("Objectives", Objectives.keys()),
+        ("Tables", SourceTable.keys()),
+        ("Places in S3", S3At.keys()),
+    ],
+)
+def test_the_reference_lists_the_keys_in_order_and_no_others(heading: str, keys: tuple[str, ...]) -> None:
+    assert tables_below(heading)[0] == keys
+
+
+@pytest.mark.parametrize(
+    ("heading", "target", "place"),
+    [("Copy: table to table", TargetTable, SourceTable), ("Restore: S3 to table", RestoreTarget, SourceTable)],
+)
+def test_the_reference_lists_what_else_a_target_says(heading: str, target: type[Section], place: type[Section]) -> None:
+    assert tables_below(heading)[1] == target.keys()[len(place.keys()) :]
 
 
 def test_the_example_jobs_are_read_without_errors() -> None:
     folder = load_folder(ROOT / "include/jobs")
+    copies = [job for job in folder.jobs if isinstance(job, CopyJob)]
 
     assert folder.errors == {}
-    assert {job.name: (job.source.table, job.schedule) for job in folder.jobs} == {
+    assert {job.name: (job.source.table, job.schedule) for job in copies} == {
         "orders_to_oregon": ("orders", "0 2 * * *"),
         "sessions_to_oregon": ("sessions", "every 6h"),
     }
-    assert {type(job.read) for job in folder.jobs} == {Share, Units}
+    assert {type(job.read) for job in copies} == {Share, Units}
 
 
 CRON_PARTS = (

@@ -38,14 +38,14 @@ read: {units: 5}
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        ({"verfy": "count"}, "verfy: unknown key; allowed here: description, tags, schedule, copy"),
+        ({"verfy": "count"}, "verfy: unknown key; allowed here: description, tags, schedule, parallel"),
         ({"verfy": "count"}, "did you mean verify?"),
-        ({"flavour": 1}, "preconditions; remove it"),
+        ({"flavour": 1}, "verify; remove it"),
         ({"mirror": False}, "move it below to"),
         ({"name": "orders"}, "name: unknown key"),
         ({"text": "orders"}, "text: unknown key"),
         ({"source": HERE}, "source: unknown key"),
-        ({"to_": {"s3": "s3://bucket"}}, "to.s3: unknown key; allowed here: table, region, connection, kms_key"),
+        ({"to_": {"tabel": "x"}}, "to.tabel: unknown key; allowed here: table, region, connection, kms_key"),
         ({"read": {"shares": 0.5}}, "read.shares: unknown key; allowed here: share, units; did you mean share?"),
         ({"notify": {"on_fail": TOPIC}}, "notify.on_fail: unknown key"),
         ({"preconditions": [{"table_exist": HERE}]}, "preconditions[0].table_exist: unknown key"),

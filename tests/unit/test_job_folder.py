@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dynamodb_copy.errors import JobFileError
-from dynamodb_copy.job import jobs_folder, load_folder, load_job
-from job_texts import text_of
+from dynamodb_copy.job import BackupJob, DrillJob, Job, RestoreJob, jobs_folder, load_folder, load_job
+from job_texts import KINDS, text_of
 
 ELSEWHERE = {"table": "elsewhere"}
 
@@ -148,6 +148,82 @@ def test_the_same_table_over_another_connection_may_be_another_account(tmp_path:
     assert load_folder(tmp_path).errors == {}
 
 
+def test_a_folder_gives_jobs_of_all_kinds(tmp_path: Path) -> None:
+    for kind in KINDS:
+        write(tmp_path, f"{kind.__name__}.yaml", text_of(kind, **({"to_": ELSEWHERE} if kind is RestoreJob else {})))
+
+    folder = load_folder(tmp_path)
+
+    assert {job.name: type(job) for job in folder.jobs} == {kind.__name__: kind for kind in KINDS}
+    assert folder.errors == {}
+
+
+def test_a_restore_writes_its_table_as_a_copy_does(tmp_path: Path) -> None:
+    write(tmp_path, "copy.yaml", text_of())
+    write(tmp_path, "restore.yaml", text_of(RestoreJob))
+    write(tmp_path, "weekly.yaml", text_of(RestoreJob, from_={"s3": "s3://elsewhere/orders"}))
+    write(tmp_path, "third.yaml", text_of(RestoreJob, to_=ELSEWHERE))
+
+    folder = load_folder(tmp_path)
+
+    assert [job.name for job in folder.jobs] == ["third"]
+    assert "restore.yaml, weekly.yaml writes the same target, orders in us-west-2" in folder.errors["copy.yaml"]
+    assert "copy.yaml, weekly.yaml writes the same target, orders in us-west-2" in folder.errors["restore.yaml"]
+    assert "copy.yaml, restore.yaml writes the same target" in folder.errors["weekly.yaml"]
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("s3://west/orders", "s3://west/orders"),
+        ("s3://west/orders", "s3://west/orders/"),
+        ("s3://west/orders", "s3://west/orders/eu"),
+        ("s3://west/orders/eu/2026", "s3://west/orders/"),
+        ("s3://west", "s3://west/orders"),
+        ("s3://west/", "s3://west"),
+    ],
+)
+def test_backups_into_one_prefix_or_one_inside_the_other_are_errors(tmp_path: Path, first: str, second: str) -> None:
+    write(tmp_path, "first.yaml", text_of(BackupJob, to_={"s3": first}))
+    write(tmp_path, "second.yaml", text_of(BackupJob, to_={"s3": second, "region": "eu-west-1", "connection": "other"}))
+    write(tmp_path, "third.yaml", text_of(BackupJob, to_={"s3": "s3://else/orders"}))
+
+    folder = load_folder(tmp_path)
+
+    assert [job.name for job in folder.jobs] == ["third"]
+    assert list(folder.errors) == ["first.yaml", "second.yaml"]
+    assert f"found backups of second.yaml ({second}) in the same prefix, or one" in folder.errors["first.yaml"]
+    assert f"found backups of first.yaml ({first}) in the same prefix" in folder.errors["second.yaml"]
+    assert "remove one, or give it another prefix" in folder.errors["second.yaml"]
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("s3://west/orders", "s3://west/orders2"),
+        ("s3://west/a/orders", "s3://west/b/orders"),
+        ("s3://west", "s3://west2/orders"),
+    ],
+)
+def test_prefixes_that_only_look_alike_are_apart(tmp_path: Path, first: str, second: str) -> None:
+    write(tmp_path, "first.yaml", text_of(BackupJob, to_={"s3": first}))
+    write(tmp_path, "second.yaml", text_of(BackupJob, to_={"s3": second}))
+
+    assert load_folder(tmp_path).errors == {}
+
+
+def test_drills_clash_with_nothing(tmp_path: Path) -> None:
+    write(tmp_path, "backup.yaml", text_of(BackupJob))
+    write(tmp_path, "restore.yaml", text_of(RestoreJob))
+    write(tmp_path, "first.yaml", text_of(DrillJob))
+    write(tmp_path, "second.yaml", text_of(DrillJob))
+
+    folder = load_folder(tmp_path)
+
+    assert len(folder.jobs) == 4
+    assert folder.errors == {}
+
+
 def test_two_files_for_one_name_are_errors_that_name_each_other(tmp_path: Path) -> None:
     write(tmp_path, "orders.yaml", text_of())
     write(tmp_path, "orders.yml", text_of(to_=ELSEWHERE))
@@ -168,9 +244,11 @@ def test_the_jobs_folder_can_be_named_by_the_environment(monkeypatch: pytest.Mon
     assert jobs_folder().parts[-2:] == ("include", "jobs")
 
 
-def test_three_hundred_files_load_within_a_dag_parse(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", KINDS)
+def test_three_hundred_files_load_within_a_dag_parse(tmp_path: Path, kind: type[Job]) -> None:
     for number in range(300):
-        write(tmp_path, f"job{number}.yaml", text_of(to_={"table": f"orders{number}"}, tags=["dr"], retries=5))
+        target = {"s3": f"s3://dr-backups/orders{number}"} if kind is BackupJob else {"table": f"orders{number}"}
+        write(tmp_path, f"job{number}.yaml", text_of(kind, to_={} if kind is DrillJob else target, tags=["dr"]))
 
     started = time.process_time()
     folder = load_folder(tmp_path)

@@ -8,14 +8,14 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from dynamodb_copy.errors import JobFileError
-from dynamodb_copy.job import Job
-from job_texts import errors_in, text_of
+from dynamodb_copy.job import CopyJob, Job, read_job
+from job_texts import KINDS, errors_in, job_of, text_of
 
 SHORTEST = text_of()
 
 
 def read(more: str) -> Job:
-    return Job.from_text("orders", SHORTEST + more)
+    return read_job("orders", SHORTEST + more)
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,10 @@ def test_words_that_yaml_does_not_read_as_text_need_quotes(word: str) -> None:
 
 
 def test_numbers_may_be_written_with_an_exponent() -> None:
-    assert read("read: {units: 1e3}\n").read == read("read: {units: 1000}\n").read
+    job = read_job("orders", SHORTEST + "read: {units: 1e3}\n")
+
+    assert isinstance(job, CopyJob)
+    assert job.read == job_of(read={"units": 1000}).read
 
 
 def test_an_integer_of_any_length_is_refused_not_computed() -> None:
@@ -93,18 +96,18 @@ def test_an_integer_of_any_length_is_refused_not_computed() -> None:
 
 @pytest.mark.parametrize("name", ["orders", "orders.v2", "Orders_2-b", "x" * 250])
 def test_a_file_name_that_airflow_takes_is_a_jobs_name(name: str) -> None:
-    assert Job.from_text(name, SHORTEST).name == name
+    assert read_job(name, SHORTEST).name == name
 
 
 @pytest.mark.parametrize("name", ["", "my orders", "orders\n", "orders/x", "x" * 251, "bücher"])
 def test_other_file_names_are_refused(name: str) -> None:
     with pytest.raises(JobFileError, match="rename the file"):
-        Job.from_text(name, SHORTEST)
+        read_job(name, SHORTEST)
 
 
 def test_an_error_names_the_file() -> None:
     with pytest.raises(JobFileError, match=r"^include/jobs/orders\.yaml: 1 error\n"):
-        Job.from_text("orders", "", file="include/jobs/orders.yaml")
+        read_job("orders", "", file="include/jobs/orders.yaml")
 
 
 @given(st.one_of(st.text(), st.text("abc:{}[]&*!|>-?%@`'\"#,~ \n\t0123456789.")))
@@ -115,7 +118,7 @@ def test_an_error_names_the_file() -> None:
 @example("*a : *b")
 def test_any_other_text_is_a_job_file_error(text: str) -> None:
     with pytest.raises(JobFileError):
-        Job.from_text("orders", text)
+        read_job("orders", text)
 
 
 @pytest.mark.parametrize(
@@ -135,17 +138,23 @@ VALUES = st.recursive(
 )
 
 
-@given(st.sampled_from([*Job.keys(), "from_", "to_"]), VALUES)
-def test_any_value_of_any_key_is_accepted_or_a_job_file_error(key: str, value: object) -> None:
-    changes = {key: value} if not key.endswith("_") else {key: {"table": value}}
-    text = text_of(**changes)
+KEYS = st.sampled_from(KINDS).flatmap(
+    lambda kind: st.tuples(st.just(kind), st.sampled_from([*kind.keys(), "from_", "to_"]))
+)
+
+
+@given(KEYS, VALUES)
+def test_any_value_of_any_key_is_accepted_or_a_job_file_error(key: tuple[type[Job], str], value: object) -> None:
+    kind, name = key
+    changes = {name: value} if not name.endswith("_") else {name: {"region": value, "kms_key": value}}
+    text = text_of(kind, **changes)
 
     try:
-        job = Job.from_text("orders", text)
+        job = read_job("orders", text)
     except JobFileError as error:
         assert str(error).startswith("orders: ")  # noqa: PT017  # both outcomes are right
     else:
-        assert Job.from_text("orders", job.text) == job
+        assert read_job("orders", job.text) == job
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
+from hashlib import blake2b
 
-from dynamodb_copy.formats.dynamodb_json import canonical_lines, item_hash, key_bucket, key_hash
+from dynamodb_copy.formats.dynamodb_json import canonical_lines, item_hash, key_hash
 from dynamodb_copy.model import BUCKETS, DIGEST_MODULUS, Digest, Item, KeySchema, Tally
 
 
@@ -32,11 +33,13 @@ class Fingerprints:
         lines = canonical_lines(items, sorted_lines)
         buckets = [0] * BUCKETS
         expiring = 0
+        keys, has_ttl, number_of = self.keys, self.ttl_attribute is not None, int.from_bytes
         for item, line in zip(items, lines, strict=True):
-            if self.ttl_attribute is not None and self.is_expiring(item):
+            if has_ttl and self.is_expiring(item):
                 expiring += 1
                 continue
-            buckets[key_bucket(key_hash(item, self.keys))] += item_hash(line)
+            # key_bucket and item_hash written out: their calls would cost as much as one of the hashes
+            buckets[key_hash(item, keys)[0]] += number_of(blake2b(line, digest_size=16).digest(), "big")
         size_bytes = sum(map(len, lines))
         digest = Digest(tuple([total % DIGEST_MODULUS for total in buckets]))
         return Tally(items=len(items), bytes=size_bytes, expiring=expiring, digest=digest)

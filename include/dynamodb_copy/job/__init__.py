@@ -4,43 +4,60 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
-from collections.abc import Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from dynamodb_copy.errors import JobFileError
+from dynamodb_copy.job.clashes import clashes
+from dynamodb_copy.job.kinds import BackupJob, CopyJob, DrillJob, RestoreJob
 from dynamodb_copy.job.model import Job
-from dynamodb_copy.job.problems import report
-from dynamodb_copy.job.sections import (
+from dynamodb_copy.job.places import (
+    BackupTarget,
+    DrillTarget,
+    KeyAttribute,
     Mirror,
-    Notify,
-    Precondition,
-    Rate,
-    Share,
+    RestoreTarget,
+    S3At,
     SourceTable,
+    TableKeys,
     TargetTable,
-    Units,
-    Unlimited,
 )
+from dynamodb_copy.job.preconditions import Precondition
+from dynamodb_copy.job.problems import report
+from dynamodb_copy.job.reading import read_job
+from dynamodb_copy.job.sections import Keep, Notify, Objectives, Rate, Share, Units, Unlimited
 from dynamodb_copy.job.values import MaxDeletes
 from dynamodb_copy.job.yaml_reader import MAX_BYTES, Problem
 
 __all__ = [
+    "BackupJob",
+    "BackupTarget",
+    "CopyJob",
+    "DrillJob",
+    "DrillTarget",
     "Job",
     "JobFolder",
+    "Keep",
+    "KeyAttribute",
     "MaxDeletes",
     "Mirror",
     "Notify",
+    "Objectives",
     "Precondition",
     "Rate",
+    "RestoreJob",
+    "RestoreTarget",
+    "S3At",
     "Share",
     "SourceTable",
+    "TableKeys",
     "TargetTable",
     "Units",
     "Unlimited",
     "jobs_folder",
     "load_folder",
     "load_job",
+    "read_job",
 ]
 
 _JOBS_DIR_VARIABLE = "DYNAMODB_COPY_JOBS_DIR"
@@ -49,7 +66,7 @@ _SUFFIXES = frozenset({".yaml", ".yml"})
 
 def load_job(path: Path) -> Job:
     """Read one job file; its stem is the job's name. Raise JobFileError with everything that is wrong."""
-    return Job.from_text(path.stem, _text_of(path), file=str(path))
+    return read_job(path.stem, _text_of(path), file=str(path))
 
 
 def _text_of(path: Path) -> str:
@@ -102,7 +119,7 @@ def load_folder(folder: Path) -> JobFolder:
             jobs[path] = load_job(path)
         except JobFileError as error:
             errors[path.name].append(str(error))
-    for path, clash in [*_same_names(paths), *_same_targets(jobs)]:
+    for path, clash in clashes(paths, jobs):
         errors[path.name].append(_one_error(path, clash))
     return JobFolder(
         [job for path, job in jobs.items() if path.name not in errors],
@@ -112,26 +129,3 @@ def load_folder(folder: Path) -> JobFolder:
 
 def _is_job_file(path: Path) -> bool:
     return path.suffix in _SUFFIXES and not path.name.startswith(".")
-
-
-def _same_names(paths: Iterable[Path]) -> Iterator[tuple[Path, str]]:
-    for path, others in _sharing({path: path.stem for path in paths}):
-        yield path, f"found another file for the same job: {others}; allowed: one; remove or rename one of them"
-
-
-def _same_targets(jobs: Mapping[Path, Job]) -> Iterator[tuple[Path, str]]:
-    for path, others in _sharing({path: job.target.ref for path, job in jobs.items()}):
-        target = jobs[path].target
-        found = f"{others} writes the same target, {target.table} in {target.region} over {target.connection}"
-        yield path, f"found that {found}; allowed: one job per target; remove one, or give it another target"
-
-
-def _sharing(values: Mapping[Path, Hashable]) -> Iterator[tuple[Path, str]]:
-    """Each path whose value others have too, with the names of these others."""
-    holders = defaultdict(list)
-    for path, value in values.items():
-        holders[value].append(path)
-    for path, value in values.items():
-        others = [other.name for other in holders[value] if other != path]
-        if others:
-            yield path, ", ".join(others)

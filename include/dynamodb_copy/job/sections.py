@@ -3,37 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Self
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    PlainValidator,
-    ValidationInfo,
-    field_validator,
-    model_validator,
-)
+from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainValidator, model_validator
 
 from dynamodb_copy.job.problems import UnknownKey
 from dynamodb_copy.job.values import (
+    ByteSize,
     Connection,
-    KmsKey,
-    MaxDeletes,
-    ObjectUri,
-    PrefixUri,
-    Region,
-    TableName,
+    Duration,
     Topic,
-    one_of,
-    read_max_deletes,
     read_share,
     read_units,
     refusal,
+    whole,
 )
-from dynamodb_copy.model import TableRef
 
 _RATES = "{share: 0.25}, {units: 500} or unlimited"
+_MOST_FULL_COPIES = 10_000
+_MOST_DAYS = 36_500
 
 
 class Section(BaseModel):
@@ -68,55 +56,6 @@ class Section(BaseModel):
         return needed | {
             key: value if key in known else UnknownKey(keys, cls.inner_keys()) for key, value in found.items()
         }
-
-
-class TableAt(Section):
-    """A table, where it is, and the connection that reaches it."""
-
-    table: TableName
-    region: Region
-    connection: Connection
-
-    @property
-    def ref(self) -> TableRef:
-        """The same as the value that travels."""
-        return TableRef(self.table, self.region, self.connection)
-
-
-class SourceTable(TableAt):
-    """The table that is read."""
-
-
-class Mirror(Section):
-    """A full copy that also deletes what the source no longer has."""
-
-    max_deletes: Annotated[MaxDeletes, PlainValidator(read_max_deletes)]
-
-
-def _read_mirror(found: Any) -> Mirror | Literal[False]:
-    if found is False:
-        return False
-    if isinstance(found, dict):
-        return Mirror.model_validate(found)
-    raise refusal("false or {max_deletes: 5%}", "say with max_deletes how much one run may delete")
-
-
-class TargetTable(TableAt):
-    """The table that is written, and what may happen to what it holds."""
-
-    kms_key: KmsKey = None
-    existing: Annotated[Literal["refuse", "allow"], one_of("refuse", "allow")] = "refuse"
-    mirror: Annotated[Mirror | Literal[False], PlainValidator(_read_mirror)] = False
-
-    @field_validator("kms_key")
-    @classmethod
-    def _key_is_in_the_targets_region(cls, kms_key: str, info: ValidationInfo) -> str:
-        region = info.data.get("region")
-        if region and kms_key.startswith("arn:") and kms_key.split(":")[3] != region:
-            raise refusal(
-                f"a key of the target's region {region}", "KMS keys are regional: name a key or replica there"
-            )
-        return kms_key
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,31 +122,22 @@ class Notify(Section):
         return self
 
 
-class ObjectAt(Section):
-    """An S3 object and the connection that reaches it."""
+class Keep(Section):
+    """Which backups stay; a chain stays while either of the two, where it is given, wants it."""
 
-    s3: ObjectUri
-    connection: Connection
+    full: Annotated[int | None, BeforeValidator(whole(1, _MOST_FULL_COPIES))] = None
+    days: Annotated[int | None, BeforeValidator(whole(1, _MOST_DAYS))] = None
 
-
-class PrefixAt(Section):
-    """An S3 prefix and the connection that reaches it."""
-
-    s3: PrefixUri
-    connection: Connection
-
-
-class Precondition(Section):
-    """What must hold before anything is read; exactly one of the four is set."""
-
-    table_exists: TableAt | None = None
-    table_has_items: TableAt | None = None
-    s3_key_exists: ObjectAt | None = None
-    s3_prefix_not_empty: PrefixAt | None = None
+    @model_validator(mode="after")
+    def _something_is_kept(self) -> Self:
+        if self.full is None and self.days is None:
+            raise refusal("at least one of full and days", "add one, or delete keep")
+        return self
 
 
-def read_precondition(found: Any) -> Any:
-    """Check that a list item names one precondition; its keys have checks of their own."""
-    if isinstance(found, dict) and (len(found) != 1 or None in found.values()):
-        raise refusal(f"exactly one of {', '.join(Precondition.keys())}", "start each with a dash of its own")
-    return found
+class Objectives(Section):
+    """What a drill has to meet: the time to recover, the age of what is recovered, and how much it may restore."""
+
+    rto: Duration
+    rpo: Duration
+    max_bytes: ByteSize

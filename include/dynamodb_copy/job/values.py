@@ -16,6 +16,8 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator
 from pydantic_core import PydanticCustomError
 
+_BYTE_SIZE = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)(B|KB|MB|GB|TB)")
+_BYTES_PER = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _LONGEST = timedelta(days=365)
 _FIRST_YEAR = 2000  # an earlier one is a slip of the keyboard, and with catch_up millions of runs
@@ -110,6 +112,17 @@ def read_duration(found: Any) -> timedelta:
     raise refusal("a duration of 1s to 365d such as 90s, 15m, 6h or 30d", advice)
 
 
+def read_byte_size(found: Any) -> int:
+    """Read `500GB`, `1.5TB` or `20MB` into bytes; the units are decimal."""
+    match = _BYTE_SIZE.fullmatch(found) if isinstance(found, str) else None
+    size_bytes = Decimal(match[1]) * _BYTES_PER[match[2]] if match else Decimal(0)
+    if size_bytes >= 1 and size_bytes == int(size_bytes):
+        return int(size_bytes)
+    bare = isinstance(found, int | float) and not isinstance(found, bool)
+    advice = f"add the unit, as in {found}GB" if bare else "write one number and one unit"
+    raise refusal("a size of B, KB, MB, GB or TB, such as 500GB or 1.5TB, and at least 1B", advice)
+
+
 def read_instant(found: Any) -> datetime:
     """Read an ISO 8601 moment into UTC; a date alone is its midnight, a moment without an offset is UTC already."""
     try:
@@ -202,8 +215,18 @@ Topic = Annotated[
 ]
 ObjectUri = Annotated[str, text_like(_BUCKET + r"/[^\x00-\x1f]{1,1024}", "an object such as s3://bucket/key")]
 PrefixUri = Annotated[str, text_like(_BUCKET + r"/[^\x00-\x1f]{0,1024}", "a prefix such as s3://bucket/prefix/")]
+BackupUri = Annotated[
+    str,
+    text_like(
+        _BUCKET + r"(?=[^\x00-\x1f]{0,1025}\Z)(/[^/]+)*/?",
+        "a bucket, or better a prefix in it, such as s3://bucket/prefix",
+    ),
+]
+AttributeName = Annotated[str, text_like(r"[^\x00-\x1f]{1,255}", "an attribute's name: 1 to 255 characters")]
+AccountId = Annotated[str | None, text_like(r"[0-9]{12}", "the 12 digits of the bucket owner's AWS account, as text")]
 Description = Annotated[str, text_like(r"(?s).*", "a text")]
 Label = Annotated[str, text_like(r"\S(.{0,98}\S)?", "a text of 1 to 100 characters")]
 AirflowName = Annotated[str | None, text_like(r"\S(.{0,254}\S)?", "a name of 1 to 256 characters")]
 Flag = Annotated[bool, BeforeValidator(read_flag)]
 Duration = Annotated[timedelta, BeforeValidator(read_duration)]
+ByteSize = Annotated[int, BeforeValidator(read_byte_size)]

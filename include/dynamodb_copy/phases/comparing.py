@@ -12,8 +12,10 @@ import orjson
 from dynamodb_copy.differences import Differences
 from dynamodb_copy.formats.dynamodb_json import key_of
 from dynamodb_copy.model import Page, Put, Tally
-from dynamodb_copy.phases.context import RunContext
+from dynamodb_copy.phases.context import AnyContext
 from dynamodb_copy.phases.copying import fingerprints
+from dynamodb_copy.phases.ends import source_of, table_source
+from dynamodb_copy.ports import Source
 from dynamodb_copy.report import Mode, Outcome, Verdict
 from dynamodb_copy.sources.table_scan import TableScan, only_keys, whole_items
 from dynamodb_copy.state.plans import Plan
@@ -34,21 +36,21 @@ _NOW = (
 class Tables:
     """The two tables of a run as they are now, read by several threads under the run's read limits."""
 
-    context: RunContext
+    context: AnyContext
     plan: Plan
     on_page: OnPage
 
-    def source(self) -> TableScan:
-        """The source's items."""
-        request = whole_items(self.context.job.source.table, consistent=True)
-        return self._scan(self.context.source_client, request, "read", self.plan.read_units)
+    def source(self) -> Source:
+        """The source's items: of a table as it is now, or of the backup."""
+        return source_of(self.context, self.plan, segments=self._segments, consistent=True)
 
     def target(self, request: dict[str, Any] | None = None) -> TableScan:
         """The target's items, or what another scan request reads of it."""
         request = request or whole_items(self.context.job.target.table, consistent=True)
-        return self._scan(self.context.target_client, request, "verify", self.plan.verify_read_units)
+        limit = ("verify", self.plan.verify_read_units)
+        return table_source(self.context, self.context.target_client, request, segments=self._segments, limit=limit)
 
-    def survey(self, table: TableScan) -> Tally:
+    def survey(self, table: Source) -> Tally:
         """Count and digest a table."""
         return survey(table, [counting(fingerprints(self.plan))], on_page=self.on_page)
 
@@ -72,9 +74,9 @@ class Tables:
             survey(scan, [selecting(self.plan.keys, hashes), collecting], on_page=self.on_page)
         return sorted(found)
 
-    def _scan(self, client: Any, request: dict[str, Any], limit: str, units: float | None) -> TableScan:
-        segments = max(THREADS // 2, min(self.plan.segment_count, 4 * THREADS))
-        return TableScan(self.context.wire(client), request, segments, lambda: self.context.limiter(limit, units))
+    @property
+    def _segments(self) -> int:
+        return max(THREADS // 2, min(self.plan.segment_count, 4 * THREADS))
 
 
 def compare(tables: Tables, *, show_keys: bool) -> Verdict:
@@ -90,7 +92,7 @@ def compare(tables: Tables, *, show_keys: bool) -> Verdict:
     return replace(verdict, differing=tuple(shown[:MOST_NAMED]))
 
 
-def keeping(context: RunContext, plan: Plan) -> Callable[[], None]:
+def keeping(context: AnyContext, plan: Plan) -> Callable[[], None]:
     """Take the run's lease on the target; returns what keeps it while pages are read."""
     lease = context.run_lease(plan.target_arn)
     lease.acquire(wait_while_alive=False)

@@ -11,13 +11,11 @@ from dynamodb_copy.aws.tables import described
 from dynamodb_copy.engine import copy_segment, finished
 from dynamodb_copy.errors import TableError, TransientError
 from dynamodb_copy.formats.fingerprints import Fingerprints
+from dynamodb_copy.job import BackupJob, CopyJob, RestoreJob
 from dynamodb_copy.model import Checkpoint, Segment, Tally
-from dynamodb_copy.phases.context import RunContext
+from dynamodb_copy.phases.context import AnyContext
+from dynamodb_copy.phases.ends import sink_of, source_of
 from dynamodb_copy.ports import CheckpointStore, Fence
-from dynamodb_copy.sinks.batch_writer import BatchWriter
-from dynamodb_copy.sinks.capacity_budget import CapacityBudget
-from dynamodb_copy.sinks.table import TableSink
-from dynamodb_copy.sources.table_scan import TableScan, whole_items
 from dynamodb_copy.state.checkpoints import StateCheckpoints, segment_key
 from dynamodb_copy.state.leases import Fences, Lease
 from dynamodb_copy.state.plans import Plan
@@ -47,7 +45,7 @@ class _Announcing:
         self.on_progress(segment, checkpoint.tally)
 
 
-def copy(context: RunContext, plan: Plan, segment: Segment, on_progress: Progress) -> Tally:
+def copy(context: AnyContext, plan: Plan, segment: Segment, on_progress: Progress) -> Tally:
     """Copy what earlier attempts left of the segment and return its cumulative tally."""
     check_tables(context, plan)
     with (
@@ -55,23 +53,25 @@ def copy(context: RunContext, plan: Plan, segment: Segment, on_progress: Progres
         closing(StateCheckpoints(context.rows, context.run, holder)) as checkpoints,
     ):
         announcing = _Announcing(checkpoints, on_progress)
-        source, sink = source_scan(context, plan), TableSink(target_writer(context, plan, fence), plan.keys)
+        source, sink = source_of(context, plan), sink_of(context, plan, fence)
         return copy_segment(source, sink, segment, announcing, [counting(fingerprints(plan))])
 
 
-def check_tables(context: RunContext, plan: Plan) -> None:
+def check_tables(context: AnyContext, plan: Plan) -> None:
     """Refuse tables that were dropped and created again since the plan was made."""
-    for client, name, table_id in (
-        (context.source_client, context.job.source.table, plan.source_id),
-        (context.target_client, context.job.target.table, plan.target_id),
-    ):
+    places = []
+    if isinstance(context.job, CopyJob | BackupJob):
+        places.append((context.source_client, context.job.source.table, plan.source_id))
+    if isinstance(context.job, CopyJob | RestoreJob):
+        places.append((context.target_client, context.job.target.table, plan.target_id))
+    for client, name, table_id in places:
         table = described(client, name)
         if table.table_id != table_id:
             raise TableError(f"{table.arn} was dropped and created again since this run was planned; start a new run")
 
 
 @contextmanager
-def leased(context: RunContext, plan: Plan, key: RowKey) -> Iterator[tuple[Fence, str]]:
+def leased(context: AnyContext, plan: Plan, key: RowKey) -> Iterator[tuple[Fence, str]]:
     """Hold the run's lease on the target and this attempt's on a row; yields the fence and the attempt's name."""
     run_lease, lease = context.run_lease(plan.target_arn), context.attempt_lease(key)
     run_lease.acquire(wait_while_alive=False)
@@ -93,7 +93,7 @@ def _let_go(lease: Lease) -> None:
         _log.warning("The lease was not released, the next attempt waits for its end: %s", error)
 
 
-def fence_out_segments(context: RunContext, plan: Plan) -> list[Tally]:
+def fence_out_segments(context: AnyContext, plan: Plan) -> list[Tally]:
     """Return every segment's tally once all are done and no attempt, of mirror neither, can send any more.
 
     Raises RunIncompleteError. Taking a lease that is not free makes every earlier attempt's next renewal fail.
@@ -105,23 +105,9 @@ def fence_out_segments(context: RunContext, plan: Plan) -> list[Tally]:
     return tallies
 
 
-def mirror_key(context: RunContext) -> RowKey:
+def mirror_key(context: AnyContext) -> RowKey:
     """The row of the run's mirror: its lease and how many keys it deleted."""
     return RowKey(context.run, "mirror")
-
-
-def source_scan(context: RunContext, plan: Plan) -> TableScan:
-    """The source's items, under the run's read limit."""
-    request = whole_items(context.job.source.table, consistent=context.job.consistent)
-    wire = context.wire(context.source_client)
-    return TableScan(wire, request, plan.segment_count, lambda: context.limiter("read", plan.read_units))
-
-
-def target_writer(context: RunContext, plan: Plan, fence: Fence) -> BatchWriter:
-    """Writes to the target, under the run's write limits and a fence."""
-    limiters = {name: context.limiter(f"write/{name}", units) for name, units in plan.write_units.items()}
-    wire = context.wire(context.target_client)
-    return BatchWriter(wire, context.job.target.table, fence=fence, budget=CapacityBudget(limiters))
 
 
 def fingerprints(plan: Plan) -> Fingerprints:

@@ -10,8 +10,9 @@ from dynamodb_copy.errors import LeaseLostError, MirrorRefusedError, RunIncomple
 from dynamodb_copy.job import Mirror
 from dynamodb_copy.model import BUCKETS, Key, Tally
 from dynamodb_copy.phases.comparing import Tables, keeping
-from dynamodb_copy.phases.context import RunContext
-from dynamodb_copy.phases.copying import check_tables, fence_out_segments, leased, mirror_key, target_writer
+from dynamodb_copy.phases.context import CopyContext
+from dynamodb_copy.phases.copying import check_tables, fence_out_segments, leased, mirror_key
+from dynamodb_copy.phases.ends import target_writer
 from dynamodb_copy.ports import Fence
 from dynamodb_copy.sinks.table import TableSink
 from dynamodb_copy.sources.key_lookup import absent
@@ -24,7 +25,7 @@ _DELETED = "mirror#deleted#"
 _MOST_REMEMBERED = 15_000  # a row of 240 KB, of the service's 400
 
 
-def mirror(context: RunContext, plan: Plan) -> int:
+def mirror(context: CopyContext, plan: Plan) -> int:
     """Delete from the target exactly the keys that the source does not have; return how many this run deleted.
 
     Raises MirrorRefusedError, before anything is deleted, when a guard holds.
@@ -47,13 +48,13 @@ def mirror(context: RunContext, plan: Plan) -> int:
     return deleted_by(context)
 
 
-def deleted_by(context: RunContext) -> int:
+def deleted_by(context: CopyContext) -> int:
     """How many keys the run's mirror has deleted so far; a kill may leave out the last page's."""
     row = context.rows.get(mirror_key(context))
     return int(row["deleted"]["N"]) if row and "deleted" in row else 0
 
 
-def mirrored_items(context: RunContext) -> Mapping[int, set[int]]:
+def mirrored_items(context: CopyContext) -> Mapping[int, set[int]]:
     """The hashes of the items that the run's mirror deleted, or meant to, for each key bucket; empty without a mirror.
 
     Raises RunIncompleteError when the job mirrors and its mirror did not come to its end.
@@ -88,7 +89,7 @@ def _extra(tables: Tables, buckets: frozenset[int], target_items: int) -> Differ
     return found
 
 
-def _remember(context: RunContext, extra: Differences, holder: str) -> None:
+def _remember(context: CopyContext, extra: Differences, holder: str) -> None:
     """Keep what is deleted as hashes: verify has to tell what was read and deleted later from what is missing."""
     for bucket, here in extra.buckets.items():
         packed = b"".join(item.to_bytes(HASH_BYTES, "big") for item in here.extra_items[:_MOST_REMEMBERED])
@@ -118,6 +119,6 @@ def _delete(tables: Tables, extra: frozenset[bytes], fence: Fence, holder: str) 
             _note(context, holder, {"deleted": {"N": str(deleted)}, "expires_at": expiry(RUN_DAYS)})
 
 
-def _note(context: RunContext, holder: str, changes: Row) -> None:
+def _note(context: CopyContext, holder: str, changes: Row) -> None:
     if not context.rows.update(mirror_key(context), changes, only_if="holder = :me", values={":me": {"S": holder}}):
         raise LeaseLostError("mirror: another attempt works on it now; this one stops")

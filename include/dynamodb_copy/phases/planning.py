@@ -8,8 +8,8 @@ from typing import Any
 
 from dynamodb_copy.aws.tables import Table, ttl_attribute
 from dynamodb_copy.errors import RunIncompleteError, TableError
-from dynamodb_copy.job import Job, Rate, Share, Units
-from dynamodb_copy.phases.context import RunContext
+from dynamodb_copy.job import BackupJob, CopyJob, Rate, Share, Units
+from dynamodb_copy.phases.context import CopyContext
 from dynamodb_copy.phases.prepare import existing_target, readable_source
 from dynamodb_copy.state.claims import claim_on
 from dynamodb_copy.state.plans import Plan, find_plan, store_plan
@@ -23,7 +23,7 @@ _SEGMENT_BYTES_PER_SECOND = 4 * _MIB
 _BYTES_PER_READ_UNIT = 8192  # eventually consistent
 
 
-def plan(context: RunContext) -> Plan:
+def plan(context: CopyContext) -> Plan:
     """Return the run's plan, making and storing it on the first call."""
     stored = find_plan(context.rows, context.run)
     if stored is not None:
@@ -41,7 +41,7 @@ def plan(context: RunContext) -> Plan:
     return store_plan(context.rows, context.run, make_plan(context, source, target))
 
 
-def make_plan(context: RunContext, source: Table, target: Table) -> Plan:
+def make_plan(context: CopyContext, source: Table, target: Table) -> Plan:
     """Decide everything that the run's tasks need to know; stores nothing."""
     job = context.job
     ttl = ttl_attribute(context.source_client, source.name)
@@ -61,7 +61,7 @@ def make_plan(context: RunContext, source: Table, target: Table) -> Plan:
         segment_count=segments,
         read_units=read_units,
         verify_read_units=resolved(job.read, target.read_capacity()),
-        write_units=write_limits(job, target),
+        write_units=write_limits(job.write, target),
         reason=reason,
         notes=tuple(differing_settings(source, target)),
         planned_at=planned_at,
@@ -78,14 +78,14 @@ def resolved(rate: Rate, capacity: float) -> float | None:
     return None
 
 
-def write_limits(job: Job, target: Table) -> dict[str, float]:
+def write_limits(write: Rate, target: Table) -> dict[str, float]:
     """Units per second by index name, the table itself under ""; empty when unlimited."""
     capacities = {"": target.write_capacity(), **target.index_write_capacity()}
-    limits = {name: resolved(job.write, capacity) for name, capacity in capacities.items()}
+    limits = {name: resolved(write, capacity) for name, capacity in capacities.items()}
     return {name: units for name, units in limits.items() if units is not None}
 
 
-def segment_count(job: Job, size_bytes: int, read_units: float | None) -> tuple[int, str]:
+def segment_count(job: CopyJob | BackupJob, size_bytes: int, read_units: float | None) -> tuple[int, str]:
     """How many segments, and why, in words."""
     if isinstance(job.segments, int):
         return job.segments, f"segments: {job.segments}, as the job says"

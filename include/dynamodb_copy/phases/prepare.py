@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from dynamodb_copy.aws.tables import AWS_MANAGED_KEY, Table, create_like, describe, tags, ttl_attribute
+from dynamodb_copy.aws.table_creation import AWS_MANAGED_KEY, create_like
+from dynamodb_copy.aws.tables import Table, describe, tags, ttl_attribute
 from dynamodb_copy.errors import MirrorRefusedError, PermanentError, TableError, TargetBusyError, TargetRefusedError
-from dynamodb_copy.job.sections import TableAt
-from dynamodb_copy.phases.context import RunContext
+from dynamodb_copy.job.places import TableAt
+from dynamodb_copy.phases.context import AnyContext, CopyContext
 from dynamodb_copy.state.claims import Claim, claim, claim_on
 
 TTL_TAG = "dynamodb-copy:ttl-after-verify"
@@ -27,14 +28,14 @@ class Prepared:
     notes: list[str]
 
 
-def prepare(context: RunContext) -> Prepared:
+def prepare(context: CopyContext) -> Prepared:
     """Check source and target, and create a missing target like the source.
 
     Raises TableError, TargetRefusedError and AccessError, with the job's field, for what must not be; then nothing was
     written. (What another run does in the same moment is found under the run's lease, when there is a state table.)
     """
     source = readable_source(context)
-    _holds_items(context, context.source_client, source)  # may it be scanned?
+    may_be_scanned(context, source)
     target = describe(context.target_client, context.job.target.table)
     if target is None:
         check_encryption(context, source)
@@ -45,7 +46,7 @@ def prepare(context: RunContext) -> Prepared:
     return _take(context, source, target, Prepared(target.arn, created=False, notes=[]))
 
 
-def readable_source(context: RunContext) -> Table:
+def readable_source(context: AnyContext) -> Table:
     """The source, which must exist and be readable."""
     source = _existing(context.source_client, "from", context.job.source)
     if not source.is_readable:
@@ -53,7 +54,7 @@ def readable_source(context: RunContext) -> Table:
     return source
 
 
-def existing_target(context: RunContext) -> Table:
+def existing_target(context: AnyContext) -> Table:
     """The target, which must exist."""
     return _existing(context.target_client, "to", context.job.target)
 
@@ -72,6 +73,11 @@ def check_shapes(source: Table, target: Table) -> None:
     """Refuse a target that cannot hold the source's items."""
     if source.arn == target.arn:
         raise TargetRefusedError(f"to: {target.arn} is the source itself; name another table, region or account")
+    check_keys(source, target)
+
+
+def check_keys(source: Table, target: Table) -> None:
+    """Refuse a target of other keys, or one that cannot be written for good."""
     if source.key_types != target.key_types:
         raise TableError(
             f"to.table: {target.arn} has the keys {_shown(target)}, the source has {_shown(source)}; "
@@ -81,13 +87,13 @@ def check_shapes(source: Table, target: Table) -> None:
         raise TableError(f"to.table: {target.arn} is {target.status}; wait until it is ACTIVE, or name another table")
 
 
-def check_ownership(context: RunContext, source: Table, target: Table) -> Claim | None:
+def check_ownership(context: CopyContext, source: Table, target: Table) -> Claim | None:
     """Refuse a target that holds items which this source did not put there; return the claim on it."""
     found = claim_on(context.rows, target.arn)
     if context.job.target.existing == "allow":
         return found
     if found is None or found.target_id != target.table_id:
-        if target.status != "CREATING" and _holds_items(context, context.target_client, target):
+        if target.status != "CREATING" and holds_items(context, context.target_client, target):
             raise TargetRefusedError(
                 f"to.table: {target.arn} holds items and was never this job's target; "
                 "name another table, empty it, or say `existing: allow` to write into it"
@@ -105,7 +111,7 @@ def check_ownership(context: RunContext, source: Table, target: Table) -> Claim 
     return found
 
 
-def _create(context: RunContext, source: Table) -> Prepared:
+def _create(context: CopyContext, source: Table) -> Prepared:
     client, job = context.target_client, context.job
     kept_tags = tags(context.source_client, source.arn)
     ttl = ttl_attribute(context.source_client, source.name)
@@ -120,7 +126,7 @@ def _create(context: RunContext, source: Table) -> Prepared:
     return _take(context, source, target, Prepared(target.arn, created=True, notes=notes))
 
 
-def _take(context: RunContext, source: Table, target: Table, prepared: Prepared) -> Prepared:
+def _take(context: CopyContext, source: Table, target: Table, prepared: Prepared) -> Prepared:
     lease = context.run_lease(target.arn)
     lease.acquire(wait_while_alive=False)
     try:
@@ -134,7 +140,7 @@ def _take(context: RunContext, source: Table, target: Table, prepared: Prepared)
     return prepared
 
 
-def check_encryption(context: RunContext, source: Table) -> None:
+def check_encryption(context: AnyContext, source: Table) -> None:
     """A KMS key belongs to a region: only a person can say which one takes its place."""
     if source.kms_key is not None and context.job.target.kms_key is None:
         raise TableError(
@@ -143,7 +149,13 @@ def check_encryption(context: RunContext, source: Table) -> None:
         )
 
 
-def _holds_items(context: RunContext, client: Any, table: Table) -> bool:
+def may_be_scanned(context: AnyContext, source: Table) -> None:
+    """Raise AccessError unless the source's items may be read."""
+    holds_items(context, context.source_client, source)
+
+
+def holds_items(context: AnyContext, client: Any, table: Table) -> bool:
+    """Whether a table holds anything, by a strongly consistent read."""
     wire = context.wire(client)
     try:
         return bool(wire.call("Scan", {"TableName": table.name, "Limit": 1, "ConsistentRead": True})["Count"])

@@ -2,28 +2,42 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from dynamodb_copy.aws.tables import described, enable_ttl, tags, untag
 from dynamodb_copy.model import Segment, Tally
-from dynamodb_copy.phases.context import RunContext
-from dynamodb_copy.phases.copying import fence_out_segments
+from dynamodb_copy.phases.context import AnyContext
 from dynamodb_copy.phases.mirroring import deleted_by
 from dynamodb_copy.phases.prepare import TTL_TAG
 from dynamodb_copy.phases.verifying import load_verdict
-from dynamodb_copy.report import Report, SegmentReport
+from dynamodb_copy.report import Report, SegmentReport, Verdict
 from dynamodb_copy.state.plans import Plan
 from dynamodb_copy.state.reports import store_report
 
 
-def seal(context: RunContext, plan: Plan) -> Report:
-    """Write the run's report and release its target.
+def seal(context: AnyContext, plan: Plan, tallies: Sequence[Tally]) -> Report:
+    """Switch TTL on where it waits, write the run's report and release its target; `tallies` are the segments'.
 
-    Raises RunIncompleteError unless every planned segment is done and the run was verified.
+    Raises RunIncompleteError unless the run was verified.
     """
-    tallies = fence_out_segments(context, plan)
     verdict = load_verdict(context)
     _enable_ttl(context, plan)
+    return sealed(context, plan, tallies, verdict)
+
+
+def sealed(
+    context: AnyContext, plan: Plan, tallies: Sequence[Tally], verdict: Verdict, notes: Sequence[str] = ()
+) -> Report:
+    """Store the run's report and release its target."""
+    segments = [_segment(segment, tally) for segment, tally in zip(plan.segments, tallies, strict=True)]
+    return store(context, plan, segments, verdict, notes)
+
+
+def store(
+    context: AnyContext, plan: Plan, segments: Sequence[SegmentReport], verdict: Verdict, notes: Sequence[str]
+) -> Report:
+    """Store a report of these segments and release the run's target."""
     report = Report(
         job=plan.job_name,
         run_id=context.run_id,
@@ -31,17 +45,17 @@ def seal(context: RunContext, plan: Plan) -> Report:
         target=plan.target_arn,
         started=_instant(plan.planned_at),
         finished=_instant(context.wall()),
-        segments=tuple(_segment(segment, tally) for segment, tally in zip(plan.segments, tallies, strict=True)),
+        segments=tuple(segments),
         verdict=verdict,
         deleted=deleted_by(context),
-        notes=(plan.reason, *plan.notes),
+        notes=(plan.reason, *plan.notes, *notes),
     )
     store_report(context.rows, plan.job_name, context.run_id, report.as_dict())
     context.run_lease(plan.target_arn).release()
     return report
 
 
-def _enable_ttl(context: RunContext, plan: Plan) -> None:
+def _enable_ttl(context: AnyContext, plan: Plan) -> None:
     """Switch TTL on where a run created the table; the tag goes last, so that a kill in between changes nothing."""
     waiting = [tag["Value"] for tag in tags(context.target_client, plan.target_arn) if tag["Key"] == TTL_TAG]
     for attribute in waiting:

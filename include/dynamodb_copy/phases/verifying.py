@@ -11,8 +11,8 @@ from dynamodb_copy.differences import BucketDifferences
 from dynamodb_copy.errors import ContentDiffersError, LeaseLostError, RunIncompleteError
 from dynamodb_copy.model import DIGEST_MODULUS, Tally
 from dynamodb_copy.phases.comparing import Sides, Tables, judged, keeping
-from dynamodb_copy.phases.context import RunContext
-from dynamodb_copy.phases.copying import fence_out_segments, leased
+from dynamodb_copy.phases.context import AnyContext
+from dynamodb_copy.phases.copying import leased
 from dynamodb_copy.phases.mirroring import deleted_by, mirrored_items
 from dynamodb_copy.report import Outcome, Verdict
 from dynamodb_copy.sources.table_scan import only_counts
@@ -35,16 +35,12 @@ _COUNTED = "The target's items were counted by a strongly consistent scan; their
 _UNPROVEN = "The job says `verify: none`: nothing was compared."
 
 
-def verify(context: RunContext, plan: Plan) -> Verdict:
-    """Judge the run's copy, and keep the verdict for seal.
-
-    Raises RunIncompleteError before every segment is done, ContentDiffersError when the target is not what was read.
-    """
-    read = sum(fence_out_segments(context, plan), Tally())
-    with leased(context, plan, _key(context)) as (_, holder):
+def verify(context: AnyContext, plan: Plan, read: Tally) -> Verdict:
+    """Judge the run's copy against what was read, and keep the verdict for seal; raises ContentDiffersError."""
+    with leased(context, plan, verdict_key(context)) as (_, holder):
         verdict = _judge(context, plan, read)
         row = {"verdict": {"S": orjson.dumps(verdict.as_dict()).decode()}, "expires_at": expiry(RUN_DAYS)}
-        if not context.rows.update(_key(context), row, only_if="holder = :me", values={":me": {"S": holder}}):
+        if not context.rows.update(verdict_key(context), row, only_if="holder = :me", values={":me": {"S": holder}}):
             raise LeaseLostError("verdict: another attempt verifies now; this one stops")
     if verdict.outcome == "differs":
         raise ContentDiffersError(
@@ -55,9 +51,9 @@ def verify(context: RunContext, plan: Plan) -> Verdict:
     return verdict
 
 
-def load_verdict(context: RunContext) -> Verdict:
+def load_verdict(context: AnyContext) -> Verdict:
     """Return the run's verdict; raises RunIncompleteError when there is none or it is `differs`."""
-    row = context.rows.get(_key(context))
+    row = context.rows.get(verdict_key(context))
     if row is None or "verdict" not in row:
         raise RunIncompleteError(
             "the run was not verified; let its verify task run: marking it as success proves nothing"
@@ -68,11 +64,12 @@ def load_verdict(context: RunContext) -> Verdict:
     return verdict
 
 
-def _key(context: RunContext) -> RowKey:
+def verdict_key(context: AnyContext) -> RowKey:
+    """The row of the run's verdict."""
     return RowKey(context.run, "verdict")
 
 
-def _judge(context: RunContext, plan: Plan, read: Tally) -> Verdict:
+def _judge(context: AnyContext, plan: Plan, read: Tally) -> Verdict:
     deleted = mirrored_items(context)
     if context.job.verify == "none":
         return judged("not verified", "none", Sides(read, Tally()), _UNPROVEN)

@@ -7,9 +7,10 @@ import base64
 import orjson
 
 from dynamodb_copy.errors import LeaseLostError
-from dynamodb_copy.model import Checkpoint, Digest, Segment, Tally
+from dynamodb_copy.model import Checkpoint, Digest, Part, Segment, Tally
 from dynamodb_copy.state.rows import PostedUpdate, Row, RowKey, StateRows
 
+_NO_PARTS = {"S": "[]"}
 _COUNTS = ("items", "bytes", "expiring", "pages", "read_units", "write_units", "throttles", "retries", "seconds")
 
 
@@ -66,10 +67,12 @@ def _to_row(checkpoint: Checkpoint) -> Row:
         "tally": {"S": orjson.dumps(counts).decode()},
         "digest": {"B": base64.b64encode(checkpoint.tally.digest.to_bytes()).decode()},
         "done": {"BOOL": checkpoint.done},
+        "parts": {"S": orjson.dumps([list(part) for part in checkpoint.parts]).decode()},
     }
 
 
 def _from_row(row: Row) -> Checkpoint:
     digest = Digest.from_bytes(base64.b64decode(row["digest"]["B"]))
     tally = Tally(**orjson.loads(row["tally"]["S"]), digest=digest)
-    return Checkpoint(orjson.loads(row["cursor"]["S"]), tally, done=row["done"]["BOOL"])
+    parts = tuple([Part(*part) for part in orjson.loads(row.get("parts", _NO_PARTS)["S"])])
+    return Checkpoint(orjson.loads(row["cursor"]["S"]), tally, done=row["done"]["BOOL"], parts=parts)

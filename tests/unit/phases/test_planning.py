@@ -69,16 +69,16 @@ def test_writes_are_limited_on_the_table_and_on_each_of_its_indexes_separately()
     ]
     table = table_of(**provisioned(1, 100), GlobalSecondaryIndexes=indexes)
 
-    assert write_limits(job_of(write={"share": 0.5}), table) == {"": 50.0, "by_status": 4.0, "by_day": 100.0}
-    assert write_limits(job_of(write={"units": 9}), table) == {"": 9.0, "by_status": 9.0, "by_day": 9.0}
-    assert write_limits(job_of(write="unlimited"), table) == {}
+    assert write_limits(job_of(write={"share": 0.5}).write, table) == {"": 50.0, "by_status": 4.0, "by_day": 100.0}
+    assert write_limits(job_of(write={"units": 9}).write, table) == {"": 9.0, "by_status": 9.0, "by_day": 9.0}
+    assert write_limits(job_of(write="unlimited").write, table) == {}
 
 
 def test_an_on_demand_index_has_limits_of_its_own() -> None:
     index = {"IndexName": "by_status", "OnDemandThroughput": {"MaxReadRequestUnits": 10, "MaxWriteRequestUnits": 20}}
     table = table_of(**ON_DEMAND, GlobalSecondaryIndexes=[index])
 
-    assert write_limits(job_of(write={"share": 0.5}), table) == {"": 2_000.0, "by_status": 10.0}
+    assert write_limits(job_of(write={"share": 0.5}).write, table) == {"": 2_000.0, "by_status": 10.0}
 
 
 @pytest.mark.parametrize("segments", [1, 16, 256])

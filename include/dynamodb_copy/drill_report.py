@@ -1,0 +1,78 @@
+"""What a drill measured and found: values that travel as plain JSON, and their readable form."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import timedelta
+from typing import Any
+
+from dynamodb_copy.report import render_rows
+
+
+@dataclass(frozen=True, slots=True)
+class DrillReport:
+    """One rehearsed restore, against its objectives."""
+
+    job: str
+    run_id: str
+    backup: str  # URI
+    table: str  # ARN of the table that was backed up
+    scratch: str  # ARN
+    triggered: str  # ISO 8601
+    consistent: str  # ISO 8601: the backup holds all that was written before
+    rpo_seconds: float  # age of what was recovered
+    rpo_objective_seconds: float
+    rto_seconds: float | None  # from the trigger until the table was verified; None: it was not
+    rto_objective_seconds: float
+    phases: Mapping[str, float]  # seconds by name, in their order
+    manifest_items: int
+    read_items: int | None  # from S3; None: not counted
+    scratch_items: int | None
+    backup_digest: str  # 32 hexadecimal digits, or empty
+    scratch_digest: str
+    source_now: str  # what the live source says, if it answers
+    notes: tuple[str, ...]
+    problems: tuple[str, ...]  # empty: recovered within the objectives
+
+    @property
+    def recovered(self) -> bool:
+        """Whether everything was restored, proven, and within the objectives."""
+        return not self.problems
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        lists = {"notes": list(self.notes), "problems": list(self.problems)}
+        return {**asdict(self), **lists, "recovered": self.recovered}
+
+    def render(self) -> str:
+        """Readable text of at most 100 columns, for a task's log and a terminal."""
+        outcome = "recovered" if self.recovered else f"FAILED: {len(self.problems)} problems"
+        phases = "  ".join(f"{name} {seconds:,.1f} s" for name, seconds in self.phases.items())
+        rows = [
+            ("run", self.run_id),
+            ("backup", self.backup),
+            ("of", self.table),
+            ("into", self.scratch),
+            ("RTO", f"{_took(self.rto_seconds)}, objective {_took(self.rto_objective_seconds)}"),
+            ("RPO", f"{_took(self.rpo_seconds)}, objective {_took(self.rpo_objective_seconds)}"),
+            ("", f"triggered {self.triggered}, backup consistent at {self.consistent}"),
+            ("phases", phases),
+            ("rows", f"{self.manifest_items:,} in the manifest"),
+            ("", f"{_counted(self.read_items)} read from S3"),
+            ("", f"{_counted(self.scratch_items)} in the scratch table, by a strongly consistent count"),
+            ("digest", f"{self.backup_digest or 'not known'} backup"),
+            ("", f"{self.scratch_digest or 'not compared'} scratch table"),
+            ("source", self.source_now),
+            *[("note", note) for note in self.notes],
+            *[("problem", problem) for problem in self.problems],
+        ]
+        return render_rows(f"{self.job}: drill {outcome}", rows)
+
+
+def _took(seconds: float | None) -> str:
+    return "not reached" if seconds is None else str(timedelta(seconds=round(seconds)))
+
+
+def _counted(items: int | None) -> str:
+    return "not counted:" if items is None else f"{items:,}"

@@ -1,0 +1,227 @@
+"""The files that describe a backup: bytes to values. docs/backup-format.md tells what they mean."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, NamedTuple
+
+import orjson
+
+from dynamodb_copy.errors import BackupRefusedError
+from dynamodb_copy.model import BUCKETS, Digest
+
+FULL_VERSION = "2020-06-30"
+"""Of a full export's manifest; incremental ones say 2023-08-01."""
+
+DETAILS_VERSION = 1
+"""Of `backup.json` and `table.json`."""
+
+SUMMARY, FILES, TABLE, DETAILS = "manifest-summary.json", "manifest-files.json", "table.json", "backup.json"
+"""The files beside `data/`, as a root hash takes them."""
+
+HASH_BYTES = 16
+"""Of one bucket of a digest."""
+
+FILE_BYTES = 256 << 20
+"""The largest of these files that is read; a manifest line has about 250 bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What `manifest-summary.json` says of a full export."""
+
+    table_arn: str
+    table_id: str
+    export_time: str  # ISO 8601: the backup holds all that was written before
+    items: int
+    values: Mapping[str, Any]  # all fields
+
+
+class ManifestLine(NamedTuple):
+    """One part in `manifest-files.json`."""
+
+    name: str  # below `data/`
+    items: int
+    md5: str  # base64
+    etag: str
+
+
+class DetailsLine(NamedTuple):
+    """One part in `backup.json`."""
+
+    name: str
+    items: int
+    size_bytes: int
+    sha256: str | None  # hexadecimal; None where the service wrote the part
+
+
+@dataclass(frozen=True, slots=True)
+class Details:
+    """What `backup.json` says."""
+
+    id: str
+    engine: str
+    began: str  # ISO 8601
+    ended: str  # ISO 8601
+    items: int
+    bytes: int  # of the items' JSON
+    digest: Digest | None
+    parts: tuple[DetailsLine, ...]
+    files: Mapping[str, str]  # SHA-256 in hexadecimal by name
+
+
+@dataclass(frozen=True, slots=True)
+class TableSettings:
+    """What `table.json` says: enough to create the table again."""
+
+    description: Mapping[str, Any]  # as DescribeTable shows it
+    ttl_attribute: str | None
+    tags: tuple[Mapping[str, str], ...]
+
+
+def md5_of(content: bytes) -> str:
+    """MD5 as manifests give it: base64."""
+    return base64.b64encode(hashlib.md5(content, usedforsecurity=False).digest()).decode()
+
+
+def sha256_of(content: bytes) -> str:
+    """SHA-256 in hexadecimal."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def root_hash(files: Mapping[str, bytes | None]) -> str:
+    """One hash for the four files that describe a backup, by their names; a missing one counts as nothing."""
+    contents = [files[name] for name in (SUMMARY, FILES, TABLE, DETAILS)]
+    return sha256_of(b"".join([b"" if content is None else hashlib.sha256(content).digest() for content in contents]))
+
+
+def read_summary(content: bytes, name: str) -> Summary:
+    """Read `manifest-summary.json` of a full export; raises BackupRefusedError, which calls the file `name`."""
+    values = _mapping(content, name)
+    if "exportFromTime" in values:
+        raise BackupRefusedError(f"{name}: this is an incremental export; a full one is needed: name its folder")
+    version = values.get("version")
+    if version != FULL_VERSION:
+        raise BackupRefusedError(
+            f"{name}: found version {version!r}; allowed: {FULL_VERSION!r}: a newer release may read it"
+        )
+    if (output := values.get("outputFormat", "DYNAMODB_JSON")) != "DYNAMODB_JSON":
+        raise BackupRefusedError(f"{name}: found outputFormat {output!r}; allowed: DYNAMODB_JSON: export again in it")
+    with _reading(name):
+        return Summary(
+            table_arn=str(values["tableArn"]),
+            table_id=str(values["tableId"]),
+            export_time=_instant_text(values["exportTime"]),
+            items=_count(values["itemCount"]),
+            values=values,
+        )
+
+
+def read_files(content: bytes, name: str) -> list[ManifestLine]:
+    """Read `manifest-files.json`; raises BackupRefusedError."""
+    with _reading(name):
+        lines = [orjson.loads(line) for line in content.splitlines() if line.strip()]
+        parts = [
+            ManifestLine(_name(line["dataFileS3Key"]), _count(line["itemCount"]), line["md5Checksum"], line["etag"])
+            for line in lines
+        ]
+    if len({part.name for part in parts}) != len(parts):
+        raise BackupRefusedError(f"{name}: names one data file twice; it was edited or damaged: use another backup")
+    return parts
+
+
+def read_details(content: bytes, name: str) -> Details:
+    """Read `backup.json`; raises BackupRefusedError."""
+    values = _versioned(content, name)
+    with _reading(name):
+        digest = values["digest"]
+        return Details(
+            id=values["id"],
+            engine=values["engine"],
+            began=_instant_text(values["began"]),
+            ended=_instant_text(values["ended"]),
+            items=_count(values["items"]),
+            bytes=_count(values["bytes"]),
+            digest=None if digest is None else _digest(digest),
+            parts=tuple([DetailsLine(p["name"], p["items"], p["bytes"], p["sha256"]) for p in values["parts"]]),
+            files=values["files"],
+        )
+
+
+def read_table(content: bytes, name: str) -> TableSettings:
+    """Read `table.json`; raises BackupRefusedError."""
+    values = _versioned(content, name)
+    with _reading(name):
+        return TableSettings(values["table"], values["timeToLive"], tuple(values["tags"]))
+
+
+def check_parts(files: Sequence[ManifestLine], details: Details, name: str) -> None:
+    """Raise BackupRefusedError unless `backup.json`, called `name`, tells of the parts that the manifest names."""
+    told = {part.name: part.items for part in details.parts}
+    named = {part.name: part.items for part in files}
+    if told != named:
+        differing = min(told.items() ^ named.items())[0]
+        raise BackupRefusedError(
+            f"{name}: tells of other parts than {FILES}, first data/{differing}; one of the two was edited or damaged: "
+            "use another backup"
+        )
+
+
+@contextmanager
+def _reading(name: str) -> Iterator[None]:
+    try:
+        yield
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise BackupRefusedError(
+            f"{name}: is not what a backup holds there ({type(error).__name__}: {error}); it was edited or damaged: "
+            "use another backup"
+        ) from error
+
+
+def _mapping(content: bytes, name: str) -> dict[str, Any]:
+    with _reading(name):
+        values = orjson.loads(content)
+        if not isinstance(values, dict):
+            raise TypeError("no JSON object")
+        return values
+
+
+def _versioned(content: bytes, name: str) -> dict[str, Any]:
+    values = _mapping(content, name)
+    if values.get("version") != DETAILS_VERSION:
+        raise BackupRefusedError(
+            f"{name}: found version {values.get('version')!r}; allowed: {DETAILS_VERSION}: a newer release may read it"
+        )
+    return values
+
+
+def _name(key: str) -> str:
+    name = key.rpartition("/")[2]
+    if not name:
+        raise ValueError("a data file without a name")
+    return name
+
+
+def _count(value: Any) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise ValueError(f"{value!r} is no count")
+    return value
+
+
+def _digest(packed: str) -> Digest:
+    buckets = base64.b64decode(packed, validate=True)
+    if len(buckets) != BUCKETS * HASH_BYTES:
+        raise ValueError(f"a digest of {len(buckets)} bytes")
+    return Digest.from_bytes(buckets)
+
+
+def _instant_text(value: Any) -> str:
+    """Check that it is a moment with an offset."""
+    if datetime.fromisoformat(value).tzinfo is None:
+        raise ValueError(f"{value!r} has no offset")
+    return str(value)
