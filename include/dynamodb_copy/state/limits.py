@@ -1,7 +1,7 @@
 """Limits in capacity units per second, shared by all tasks of a run that are active now.
 
 Every task leases short slots of one schedule that the state table keeps (a generic cell rate algorithm): what one task
-does not ask for, the others get. Unused units expire after a second.
+does not ask for, the others get. Unused units soon expire.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from dynamodb_copy.state.rows import RowKey, StateRows
 
 _SLOT_SECONDS = 0.2
 _LATE_SECONDS = 0.1  # a schedule that fell behind catches up this much
-_UNUSED_SECONDS = 1.0
+_UNUSED_SECONDS = 0.3  # longer, and what several tasks saved up would pass the limit together
 
 
 class Unlimited:
@@ -81,12 +81,16 @@ class SharedLimiter:
             self._units = 0.0
         missing = units - self._units
         if missing > 0:
-            self._lease(max(missing, self._units_per_second * _SLOT_SECONDS))
+            self._lease(missing + units * self._more_in_a_slot(units, missing))
         self._units -= units
 
     def settle(self, units: float) -> None:
         """Correct what was taken by what it really cost: positive is a debt that the next `take` waits for."""
         self._units -= units
+
+    def _more_in_a_slot(self, units: float, missing: float) -> int:
+        """How many such requests also fit into a slot: units that no whole request fits into would expire unused."""
+        return max(0, int((self._units_per_second * _SLOT_SECONDS - missing) / units))
 
     def _lease(self, units: float) -> None:
         """Take the next free slot of the schedule and wait until it begins."""

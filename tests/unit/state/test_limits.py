@@ -74,7 +74,9 @@ def most_allowed(rate: float, request_units: float) -> float:
 
 
 @pytest.mark.parametrize("tasks", [1, 4, 16])
-@pytest.mark.parametrize(("rate", "units"), [(500.0, 25.0), (2_000.0, 25.0), (500.0, 130.0), (40.0, 25.0)])
+@pytest.mark.parametrize(
+    ("rate", "units"), [(500.0, 25.0), (2_000.0, 25.0), (500.0, 85.0), (500.0, 130.0), (40.0, 25.0)]
+)
 def test_no_ten_seconds_hold_more_than_the_limit_and_with_work_waiting_hardly_less(
     tasks: int, rate: float, units: float
 ) -> None:
@@ -229,7 +231,7 @@ def test_units_that_were_not_needed_are_used_before_new_ones_are_asked_for() -> 
     assert waited(clock, limiter, 15.0) == 0.0
 
 
-def test_unused_units_expire_after_a_second() -> None:
+def test_unused_units_soon_expire() -> None:
     clock, schedule = StoppedClock(), LocalSchedule()
     limiter = SharedLimiter(schedule, 100.0, clock, wall=lambda: 1_000.0 + clock.now())
     limiter.take(5.0)
