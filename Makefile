@@ -43,7 +43,7 @@ up: setup ## The same stack with Airflow's UI on http://localhost:8080, until Ct
 bench: setup $(DYNALITE)/.installed ## Measure speed, CPU, memory and limits; minutes; needs node and npm
 	$(BIN)/python -m benchmarks.run
 
-chaos: setup $(DYNALITE)/.installed ## Kill and freeze copies at random moments; minutes; needs node and npm
+chaos: setup $(DYNALITE)/.installed ## Kill copies, backups and restores at random moments; minutes; needs node and npm
 	$(BIN)/python -m benchmarks.chaos
 
 # Universal: one lock serves Linux and macOS and each Python from 3.11 on. What our own targets install is locked by

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import secrets
+import shutil
 import sys
 import threading
 from datetime import UTC, datetime
 
 from rich.console import Console
 
-from dynamodb_copy.assembly import open_run
+from dynamodb_copy.assembly import list_backups, open_run
 from dynamodb_copy.aws.clients import profile_client
+from dynamodb_copy.aws.profiles import profile_region
 from dynamodb_copy.cli import Surroundings, main
+
+_COLUMNS = 100  # of tables that go to a file or another program
 
 
 def _new_run_id() -> str:
@@ -25,6 +29,10 @@ def _started(argv: list[str]) -> int:
         messages=messages,
         pause=threading.Event.wait,
         new_run_id=_new_run_id,
+        now=lambda: datetime.now(UTC),
+        region_of=profile_region,
+        list_backups=lambda place: list_backups(place, profile_client),
+        columns=shutil.get_terminal_size().columns if sys.stdout.isatty() else _COLUMNS,
     )
     return main(argv, outside)
 

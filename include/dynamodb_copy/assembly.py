@@ -14,6 +14,8 @@ from dynamodb_copy.phases.context import RunContext
 from dynamodb_copy.phases.copying import Progress
 from dynamodb_copy.phases.drilling import Rows
 from dynamodb_copy.phases.forecasting import BackupForecast, Forecast
+from dynamodb_copy.phases.forecasting_restores import RestoreForecast
+from dynamodb_copy.phases.listing import Listed, Listing, list_backups
 from dynamodb_copy.phases.prepare import Prepared
 from dynamodb_copy.runs.backup_run import BackupRun
 from dynamodb_copy.runs.copy_run import CopyRun
@@ -29,11 +31,15 @@ __all__ = [
     "CopyRun",
     "DrillRun",
     "Forecast",
+    "Listed",
+    "Listing",
     "Plan",
     "Prepared",
     "Progress",
+    "RestoreForecast",
     "RestoreRun",
     "Rows",
+    "list_backups",
     "open_run",
     "require_recovered",
 ]

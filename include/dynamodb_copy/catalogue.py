@@ -148,7 +148,7 @@ def open_backup(bucket: Bucket, folder: str, known_root: Callable[[str], str | N
     root = root_hash(contents)
     if known_root(folder.rpartition("/")[2]) not in {None, root}:
         raise BackupRefusedError(
-            f"{reader.named(SUMMARY)} and the files beside it are not those that were sealed: their root hash is "
+            f"s3://{bucket.name}/{folder}: {', '.join(contents)} are not those that were sealed: their root hash is "
             f"{root}, the state table has another; somebody edited the backup: use another one"
         )
     table = contents[TABLE]
@@ -169,12 +169,14 @@ class _Reader:
         """A native file that agrees with its checksum, and its address."""
         content = self._there(name)
         stem = name.removesuffix(".json")
-        checksum = self._side_file(f"{stem}.md5") or self._side_file(f"{stem}.checksum")
-        if checksum is None:
-            raise self._refused(f"{stem}.md5", "is missing")
-        if checksum.decode(errors="replace").strip() != md5_of(content):
-            raise self._refused(name, f"does not agree with {stem}.md5")
-        return content, self.named(name)
+        for side_name in (f"{stem}.md5", f"{stem}.checksum"):
+            checksum = self._side_file(side_name)
+            if checksum is None:
+                continue
+            if checksum.decode(errors="replace").strip() != md5_of(content):
+                raise self._refused(name, f"does not agree with {side_name}")
+            return content, self.named(name)
+        raise self._refused(f"{stem}.md5", "is missing")
 
     def details(self) -> Details | None:
         """What `backup.json` says, if it is there and the files that it tells of agree with it."""
@@ -216,12 +218,12 @@ class _Reader:
 
 
 def _entry(bucket: Bucket, folder: str) -> Entry:
-    content = bucket.read(f"{folder}/{SUMMARY}", most_bytes=FILE_BYTES)
-    if content is None:
-        return Entry(folder, "unsealed")
-    if b'"exportFromTime"' in content:
-        return Entry(folder, "incremental")
     try:
+        content = bucket.read(f"{folder}/{SUMMARY}", most_bytes=FILE_BYTES)
+        if content is None:
+            return Entry(folder, "unsealed")
+        if b'"exportFromTime"' in content:
+            return Entry(folder, "incremental")
         return Entry(folder, "full", read_summary(content, f"s3://{bucket.name}/{folder}/{SUMMARY}"))
     except BackupRefusedError as error:
         return Entry(folder, "damaged", problem=str(error))

@@ -47,7 +47,8 @@ class DrillReport:
 
     def render(self) -> str:
         """Readable text of at most 100 columns, for a task's log and a terminal."""
-        outcome = "recovered" if self.recovered else f"FAILED: {len(self.problems)} problems"
+        count = len(self.problems)
+        outcome = "recovered" if self.recovered else f"FAILED: {count} problem{'s' if count > 1 else ''}"
         phases = "  ".join(f"{name} {seconds:,.1f} s" for name, seconds in self.phases.items())
         rows = [
             ("run", self.run_id),
@@ -71,7 +72,8 @@ class DrillReport:
 
 
 def _took(seconds: float | None) -> str:
-    return "not reached" if seconds is None else str(timedelta(seconds=round(seconds)))
+    """A backup that was begun after the trigger has a negative age: nothing was lost."""
+    return "not reached" if seconds is None else str(timedelta(seconds=max(0, round(seconds))))
 
 
 def _counted(items: int | None) -> str:

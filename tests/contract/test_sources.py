@@ -1,4 +1,4 @@
-"""What every source promises. A new one joins by adding its builder to SOURCES."""
+"""What every source promises. A new one joins by adding its builder to SOURCES in source_cases.py."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from threading import Barrier
-from typing import NamedTuple
 
 import orjson
 import pytest
@@ -14,59 +13,18 @@ import pytest
 from arbitrary_items import meaning
 from contract.emulated_table import STRING_KEY, KeyTypes, emulated_table, schema_of
 from contract.example_items import EVERY_TYPE, bulky, largest
-from dynamodb_copy.formats.dynamodb_json import key_hash
+from contract.source_cases import SOURCES, Asked, Builder, SourceCase
 from dynamodb_copy.formats.fingerprints import Fingerprints
 from dynamodb_copy.model import Cursor, Item, KeySchema, Page, Put, Segment
 from dynamodb_copy.ports import Source
 from dynamodb_copy.sources.table_scan import TableScan, only_counts, only_keys, whole_items
 from dynamodb_copy.verify import survey
-from fakes import CountingLimiter, FakeWire, ListSource, MemoryTable, in_pages, survives
+from fakes import CountingLimiter, FakeWire, MemoryTable, survives
 
 pytestmark = pytest.mark.integration
 
 KEYS = schema_of(STRING_KEY)
 
-
-class Asked(NamedTuple):
-    """What a test wants to read."""
-
-    items: Sequence[Item]
-    key_types: KeyTypes
-    segments: int
-
-
-class SourceCase(NamedTuple):
-    """A source, and what it reads from, seen without it."""
-
-    source: Source
-    stored: Callable[[], list[Item]]
-
-
-Builder = Callable[[Asked, str, ExitStack], SourceCase]
-"""(what to read, the emulator's endpoint, where to leave what has to be closed) to a case."""
-
-
-def list_source(asked: Asked, _: str, __: ExitStack) -> SourceCase:
-    keys, puts = schema_of(asked.key_types), [Put(item) for item in asked.items]
-    parts = [[put for put in puts if key_hash(put.item, keys)[0] % asked.segments == n] for n in range(asked.segments)]
-    return SourceCase(ListSource(*(in_pages(part, 4) for part in parts)), lambda: [put.item for put in puts])
-
-
-def scan_of_memory(asked: Asked, _: str, __: ExitStack) -> SourceCase:
-    table = MemoryTable("orders", schema_of(asked.key_types), asked.items)
-    request = whole_items("orders", consistent=True)
-    return SourceCase(TableScan(FakeWire(table.answer), request, asked.segments, CountingLimiter), lambda: table.items)
-
-
-def scan_of_a_table(asked: Asked, endpoint: str, stack: ExitStack) -> SourceCase:
-    table = stack.enter_context(emulated_table(endpoint, asked.key_types))
-    table.put(asked.items)
-    wire = stack.enter_context(table.wire())
-    request = whole_items(table.name, consistent=True)
-    return SourceCase(TableScan(wire, request, asked.segments, CountingLimiter), lambda: table.items)
-
-
-SOURCES: list[Builder] = [list_source, scan_of_memory, scan_of_a_table]
 
 BULKY = bulky(100, KEYS, STRING_KEY)
 
@@ -154,7 +112,7 @@ def test_reading_after_a_pages_cursor_yields_exactly_the_rest(several_pages: Sou
 def test_each_page_is_counted_as_one_page_and_says_what_reading_it_cost(several_pages: SourceCase) -> None:
     for page in read(several_pages.source, Segment(0, 3)):
         assert page.tally.pages == 1
-        assert page.tally.read_units > 0
+        assert (page.tally.read_units > 0) == several_pages.costs_units
 
 
 def test_pages_are_read_as_they_are_pulled(several_pages: SourceCase) -> None:

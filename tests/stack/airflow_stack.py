@@ -83,14 +83,14 @@ class Airflow:
 
 @contextmanager
 def airflow(
-    home: Path, *, endpoint: str, port: int, on_schedule: bool, jobs_folder: Path = JOBS_FOLDER
+    home: Path, *, endpoints: Mapping[str, str], port: int, on_schedule: bool, jobs_folder: Path = JOBS_FOLDER
 ) -> Iterator[Airflow]:
-    """Run Airflow in `home`, its connections pointing at the emulator at `endpoint`, until the block ends.
+    """Run Airflow in `home`, with connections to these endpoints by name, until the block ends.
 
     It is still starting when the block begins: do what else is to be done, then `wait_until_ready`. DAGs run
     when triggered, and `on_schedule` if asked for.
     """
-    environment = _environment(home, endpoint=endpoint, port=port) | {
+    environment = _environment(home, endpoints=endpoints, port=port) | {
         "AIRFLOW__SCHEDULER__USE_JOB_SCHEDULE": str(on_schedule),
         "DYNAMODB_COPY_JOBS_DIR": str(jobs_folder),
     }
@@ -110,10 +110,10 @@ def exit_on_signals() -> None:
         signal.signal(number, lambda received, _: sys.exit(128 + received))
 
 
-def _environment(home: Path, *, endpoint: str, port: int) -> dict[str, str]:
+def _environment(home: Path, *, endpoints: Mapping[str, str], port: int) -> dict[str, str]:
     url = f"http://{HOST}:{port}"
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(_NOT_INHERITED)}
-    return inherited | _no_real_aws(endpoint) | _connections(endpoint) | {
+    return inherited | _no_real_aws() | _connections(endpoints) | {
         "AIRFLOW_HOME": str(home),
         "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "dags"),
         "AIRFLOW__CORE__PLUGINS_FOLDER": str(ROOT / "plugins"),
@@ -137,10 +137,10 @@ def _environment(home: Path, *, endpoint: str, port: int) -> dict[str, str]:
     }  # fmt: skip
 
 
-def _no_real_aws(endpoint: str) -> dict[str, str]:
-    """Whatever a client forgets to say, it finds the emulator, and no credentials of this machine's owner."""
+def _no_real_aws() -> dict[str, str]:
+    """Whatever a client forgets to say, it finds nothing, and no credentials of this machine's owner."""
     return {
-        "AWS_ENDPOINT_URL": endpoint,
+        "AWS_ENDPOINT_URL": f"http://{HOST}:9",
         "AWS_ACCESS_KEY_ID": ACCOUNT,
         "AWS_SECRET_ACCESS_KEY": "testing",
         "AWS_DEFAULT_REGION": "us-east-1",
@@ -150,17 +150,17 @@ def _no_real_aws(endpoint: str) -> dict[str, str]:
     }
 
 
-def _connections(endpoint: str) -> dict[str, str]:
+def _connections(endpoints: Mapping[str, str]) -> dict[str, str]:
     return {
         f"AIRFLOW_CONN_{name.upper()}": json.dumps(
             {
                 "conn_type": "aws",
                 "login": ACCOUNT,
                 "password": "testing",
-                "extra": {"region_name": region, "endpoint_url": endpoint},
+                "extra": {"region_name": CONNECTIONS[name], "endpoint_url": endpoint},
             }
         )
-        for name, region in CONNECTIONS.items()
+        for name, endpoint in endpoints.items()
     }
 
 

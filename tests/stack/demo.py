@@ -1,6 +1,7 @@
 """`make demo`: every job of include/jobs, once, through Airflow, between two emulated regions.
 
-Succeeds only if every run does and every target holds exactly what its source holds.
+First the copies and backups, then, with the source region dark, the restores and drills. Succeeds only if every run
+does and proves what it shall: targets equal by content, backups sealed, drills recovered.
 """
 
 from __future__ import annotations
@@ -8,15 +9,17 @@ from __future__ import annotations
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
 
+from dynamodb_copy.job import BackupJob, CopyJob, DrillJob, Job
 from stack.airflow_api import AirflowApi
 from stack.airflow_stack import StackError, exit_on_signals
 from stack.emulators import EmulatorError, free_port
-from stack.local_stack import LocalStack, local_stack
+from stack.local_stack import LocalStack, dark, local_stack
+from stack.seed import REGION
 
 _POLL_SECONDS = 0.5
 _RUN_SECONDS = 300
@@ -26,17 +29,18 @@ _UNREMARKABLE = (None, "scheduled", "queued")
 
 
 class DemoFailedError(Exception):
-    """A run failed, or a target is not proven to equal its source."""
+    """A run failed, or did not prove what it shall."""
 
 
-class Demo:
-    """The runs of one demo and what was told of them."""
+class Act:
+    """Some jobs' runs, side by side, and what was told of them."""
 
-    def __init__(self, console: Console, stack: LocalStack, started: float) -> None:
+    def __init__(self, console: Console, stack: LocalStack, jobs: Iterable[Job], started: float) -> None:
         self._console = console
         self._api: AirflowApi = stack.airflow.api
         self._started = started
-        self._runs = {name: self._api.trigger(name) for name in stack.job_names}
+        self._jobs = list(jobs)
+        self._runs = {job.name: self._api.trigger(job.name) for job in self._jobs}
         self._told: dict[tuple[str, str], str] = {}
 
     def watch(self) -> None:
@@ -51,38 +55,43 @@ class Demo:
                 if state in {"success", "failed"}:
                     going.remove(name)
 
+    def report(self) -> None:
+        """Print every run's report, or why there is none; raise DemoFailedError unless all prove what they shall."""
+        wrong = []
+        for job in self._jobs:
+            proof = self._proof(job)
+            self._console.rule(job.name, align="left")
+            text = self._report_text(job) if proof else self._failure_text(job.name)
+            self._console.print(text, markup=False, soft_wrap=True)
+            if proof != proof_of(job):
+                wrong.append(f"{job.name}: {proof or 'no report'}")
+        self._console.rule()
+        if wrong:
+            raise DemoFailedError("; ".join(wrong))
+
     def _tell(self, name: str) -> None:
-        for task_id, summary in summaries(self._api.task_instances(name, self._runs[name])):
+        for task_id, summary in summaries(self._tasks(name)):
             if self._told.get((name, task_id)) != summary:
                 self._told[name, task_id] = summary
                 elapsed = time.monotonic() - self._started
                 self._console.print(f"[dim]{elapsed:5.1f} s[/dim]  {name:<20} {task_id:<14} {summary}", soft_wrap=True)
 
-    def report(self) -> None:
-        """Print every run's report, or why there is none; raise DemoFailedError unless all are proven equal."""
-        verdicts = {name: self._verdict(name) for name in self._runs}
-        for name, verdict in verdicts.items():
-            self._console.rule(name, align="left")
-            self._console.print(
-                self._report_text(name) if verdict else self._failure_text(name), markup=False, soft_wrap=True
-            )
-        self._console.rule()
-        wrong = [f"{name}: {verdict or 'no verdict'}" for name, verdict in verdicts.items() if verdict != "equal"]
-        if wrong:
-            raise DemoFailedError("; ".join(wrong))
-
-    def _verdict(self, name: str) -> str:
-        """The outcome of a comparison by content; empty unless the run succeeded."""
-        run_id = self._runs[name]
-        if self._api.run_state(name, run_id) != "success":
+    def _proof(self, job: Job) -> str:
+        """What the run's figures prove; empty unless the run succeeded."""
+        run_id = self._runs[job.name]
+        if self._api.run_state(job.name, run_id) != "success":
             return ""
-        verdict = self._api.asset_figures(name, run_id).get("verdict", {})
-        return str(verdict["outcome"]) if verdict.get("mode") == "content" else "not compared by content"
+        figures = self._api.asset_figures(job.name, run_id)
+        if isinstance(job, DrillJob):
+            return "recovered" if figures.get("recovered") else "not recovered"
+        verdict = figures.get("verdict", {})
+        return f"{verdict.get('outcome')} by {verdict.get('mode')}"
 
-    def _report_text(self, name: str) -> str:
-        (seal,) = [task for task in self._tasks(name) if task["task_id"] == "seal"]
-        reports = [said for said in self._api.task_log(seal) if said.startswith(f"{name}: ")]
-        return "\n".join(reports) or "The seal task logged no report."
+    def _report_text(self, job: Job) -> str:
+        reporter = "report" if isinstance(job, DrillJob) else "seal"
+        (task,) = [task for task in self._tasks(job.name) if task["task_id"] == reporter]
+        reports = [said for said in self._api.task_log(task) if said.startswith(f"{job.name}: ")]
+        return "\n".join(reports) or f"The {reporter} task logged no report."
 
     def _failure_text(self, name: str) -> str:
         failed = [task for task in self._tasks(name) if task["state"] == "failed"]
@@ -93,6 +102,27 @@ class Demo:
 
     def _tasks(self, name: str) -> list[dict[str, Any]]:
         return self._api.task_instances(name, self._runs[name])
+
+
+def proof_of(job: Job) -> str:
+    """What a job of this kind has to prove."""
+    if isinstance(job, DrillJob):
+        return "recovered"
+    return "sealed by checksums" if isinstance(job, BackupJob) else "equal by content"
+
+
+def play(console: Console, stack: LocalStack, started: float) -> None:
+    """Copy and back up; then, while the source region answers nothing, restore and rehearse."""
+    needs_source = [job for job in stack.jobs if isinstance(job, CopyJob | BackupJob)]
+    _perform(Act(console, stack, needs_source, started))
+    console.print(f"[bold red]The source region goes dark:[/bold red] {REGION} hangs up on every request from now on.")
+    with stack.regions.injecting(dark(REGION)):
+        _perform(Act(console, stack, [job for job in stack.jobs if job not in needs_source], started))
+
+
+def _perform(act: Act) -> None:
+    act.watch()
+    act.report()
 
 
 def summaries(tasks: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
@@ -118,22 +148,23 @@ def _styled(text: str, state: str) -> str:
 
 
 def main() -> int:
-    """Run the demo; return 0 if every target is proven equal, 1 otherwise."""
+    """Run the demo; return 0 if everything was proven, 1 otherwise."""
     exit_on_signals()
     console = Console(highlight=False)
     started = time.monotonic()
     try:
         with local_stack(console, port=free_port(), on_schedule=False) as stack:
-            demo = Demo(console, stack, started)
-            demo.watch()
-            demo.report()
+            play(console, stack, started)
     except (DemoFailedError, EmulatorError, StackError) as error:
         console.print(f"[red]demo failed[/red] after {time.monotonic() - started:.0f} s")
         console.print("\n".join([str(error), *getattr(error, "__notes__", [])]), markup=False, soft_wrap=True)
         return 1
     except KeyboardInterrupt:
         return 130
-    console.print(f"Every target equals its source, by content. {time.monotonic() - started:.0f} s in all.")
+    console.print(
+        f"Every target equals its source by content, and the backup was restored and drilled with the source dark. "
+        f"{time.monotonic() - started:.0f} s in all."
+    )
     return 0
 
 

@@ -13,8 +13,10 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryFile
+from threading import Lock
 from typing import IO, Any
 from urllib.parse import urlsplit
 
@@ -26,6 +28,7 @@ ACCOUNT = "123456789012"
 """As access key: ministack takes a 12-digit one as the account; moto always uses this account."""
 _START_SECONDS = 60.0  # a cold cache on a loaded machine; a warm one takes 1 to 4
 _STOP_SECONDS = 5.0
+_one_at_a_time = Lock()
 
 
 class EmulatorError(Exception):
@@ -109,14 +112,20 @@ def aws_config(file: Path, profiles: Mapping[str, Profile]) -> Path:
 
 def boto_client(endpoint: str, service: str, region: str, *, account: str = ACCOUNT) -> Any:
     """A stock boto3 client of that service at the emulator."""
-    session: Any = boto3.session.Session()  # its type wants each service's name as a literal
-    return session.client(
-        service,
-        endpoint_url=endpoint,
-        region_name=region,
-        aws_access_key_id=account,
-        aws_secret_access_key="emulator",  # noqa: S106  emulators accept any
-    )
+    with _one_at_a_time:
+        return _session().client(
+            service,
+            endpoint_url=endpoint,
+            region_name=region,
+            aws_access_key_id=account,
+            aws_secret_access_key="emulator",  # noqa: S106  emulators accept any
+        )
+
+
+@cache
+def _session() -> Any:  # its type wants each service's name as a literal
+    """One for all: to read the services' models takes longer than all else. Threads must not use it at once."""
+    return boto3.session.Session()
 
 
 def free_port() -> int:

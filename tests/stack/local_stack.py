@@ -11,9 +11,12 @@ from tempfile import mkdtemp
 
 from rich.console import Console
 
-from stack.airflow_stack import Airflow, airflow
+from dynamodb_copy.job import Job, load_folder
+from stack.airflow_stack import CONNECTIONS, JOBS_FOLDER, Airflow, airflow
 from stack.emulators import ROOT, boto_client, ministack
-from stack.seed import REGION, seed
+from stack.fault_proxy import FaultProxy
+from stack.proxy_faults import Rule, cut_before_forwarding, matching
+from stack.seed import BUCKET_REGION, REGION, make_bucket, seed
 
 
 @dataclass(frozen=True)
@@ -22,20 +25,29 @@ class LocalStack:
 
     airflow: Airflow
     endpoint: str  # of the emulator
-    job_names: Sequence[str]  # each of them a DAG that can be triggered
+    regions: FaultProxy  # what both regions are reached through, so that one can go dark
+    jobs: Sequence[Job]  # each of them a DAG that can be triggered
 
 
 @contextmanager
 def local_stack(console: Console, *, port: int, on_schedule: bool) -> Iterator[LocalStack]:
     """Run it all, Airflow on `port`, until the block ends; the tables are seeded and the DAGs known when it begins."""
-    job_names = sorted(file.stem for file in (ROOT / "include" / "jobs").glob("*.yaml"))
-    with _home() as home, ministack() as emulator:
+    jobs = load_folder(JOBS_FOLDER).jobs
+    with _home() as home, ministack() as emulator, FaultProxy(emulator.endpoint) as regions:
         console.print("Starting Airflow (api-server, scheduler, dag-processor, triggerer) …")
-        with airflow(home, endpoint=emulator.endpoint, port=port, on_schedule=on_schedule) as running:
+        endpoints = dict.fromkeys(CONNECTIONS, regions.endpoint)
+        with airflow(home, endpoints=endpoints, port=port, on_schedule=on_schedule) as running:
             for table, count in seed(boto_client(emulator.endpoint, "dynamodb", REGION)).items():
                 console.print(f"Seeded [bold]{table}[/bold] in {REGION}: {count:,} items")
-            running.wait_until_ready(job_names)
-            yield LocalStack(running, emulator.endpoint, job_names)
+            make_bucket(boto_client(emulator.endpoint, "s3", BUCKET_REGION))
+            running.wait_until_ready([job.name for job in jobs])
+            yield LocalStack(running, emulator.endpoint, regions, jobs)
+
+
+def dark(region: str) -> Rule:
+    """Hang up on every request to a region, whichever connection it comes from: its signature names the region."""
+    scope = f"/{region}/".encode()
+    return Rule(cut_before_forwarding(), when=matching(lambda request: scope in request.head))
 
 
 @contextmanager

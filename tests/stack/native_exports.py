@@ -1,4 +1,4 @@
-"""ExportTableToPointInTime and DescribeExport as AWS answers them: no emulator writes what a real export does.
+"""ExportTableToPointInTime and its like as AWS answers them: no emulator writes what a real export does.
 
     exports = NativeExports(emulator.endpoint)
     with FaultProxy(emulator.endpoint, *exports.rules()) as proxy: ... len(exports.started) ...
@@ -17,7 +17,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from stack.native_calls import Caller, Operation, RefusalError, served
-from stack.native_jobs import Failure, Job, Jobs, failure_of, job_id
+from stack.native_jobs import Failure, Job, Jobs, failure_of, job_id, page_of
 from stack.native_layout import Export, Item, started_file, written_export
 from stack.native_objects import put_files
 from stack.proxy_faults import Rule
@@ -50,6 +50,7 @@ class NativeExports:
         operations: dict[str, Operation] = {
             "ExportTableToPointInTime": self._start,
             "DescribeExport": lambda _caller, asked: {"ExportDescription": self._jobs.polled(asked["ExportArn"])},
+            "ListExports": self._list,
             **self._windows.operations(),
         }
         return [Rule(served(operation, self._endpoint, self._lock), name) for name, operation in operations.items()]
@@ -74,6 +75,13 @@ class NativeExports:
         ending = self._ending(caller, asked, export)
         self._jobs.add(Job(export.arn, caller.region, asked, description, export.started_at, ending))
         return {"ExportDescription": description}
+
+    def _list(self, caller: Caller, asked: dict[str, Any]) -> dict[str, Any]:
+        """By ARN, those that run or failed too, as measured against AWS by alternator/test_export.py of scylladb."""
+        jobs = sorted(self._jobs.all(caller.region, asked.get("TableArn")), key=lambda job: job.arn)
+        page, rest = page_of(jobs, asked, "MaxResults")
+        shown = ("ExportArn", "ExportStatus", "ExportType")
+        return {"ExportSummaries": [{name: job.description[name] for name in shown} for job in page], **rest}
 
     def _accepted(self, caller: Caller, asked: dict[str, Any]) -> Export:
         now = self._now()

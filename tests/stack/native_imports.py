@@ -1,4 +1,4 @@
-"""ImportTable and DescribeImport as AWS answers them; emulators forget a token and count while they load.
+"""ImportTable, DescribeImport and ListImports as AWS answers them; emulators forget a token and count while they load.
 
 Behaviour as measured against AWS by the tests of scylladb PR 31619.
 """
@@ -17,11 +17,15 @@ import orjson
 from botocore.exceptions import ClientError
 
 from stack.native_calls import Caller, Operation, RefusalError, served
-from stack.native_jobs import Failure, Job, Jobs, failure_of, job_id
+from stack.native_jobs import Failure, Job, Jobs, failure_of, job_id, page_of
 from stack.native_layout import Item
 from stack.proxy_faults import Rule
 
 _KNOWN = {"InputFormat": {"DYNAMODB_JSON"}, "InputCompressionType": {"GZIP", "NONE"}}
+_SUMMARY = (
+    *("ImportArn", "ImportStatus", "TableArn", "S3BucketSource", "CloudWatchLogGroupArn", "InputFormat"),
+    *("StartTime", "EndTime"),
+)
 _INVALID_ITEMS = Failure(
     "ItemValidationError",
     "Some of the items failed validation checks and were not imported. "
@@ -66,6 +70,7 @@ class NativeImports:
         operations: dict[str, Operation] = {
             "ImportTable": self._start,
             "DescribeImport": lambda _caller, asked: {"ImportTableDescription": self._jobs.polled(asked["ImportArn"])},
+            "ListImports": self._list,
             "DescribeTable": self._show_table,
         }
         return [Rule(served(operation, self._endpoint, self._lock), name) for name, operation in operations.items()]
@@ -94,6 +99,12 @@ class NativeImports:
         self._jobs.add(Job(arn, caller.region, asked, description, now, ending))
         return {"ImportTableDescription": description}
 
+    def _list(self, caller: Caller, asked: dict[str, Any]) -> dict[str, Any]:
+        """The newest first; nobody has measured whether those that run are there, so they are not."""
+        ended = [job for job in self._jobs.all(caller.region, asked.get("TableArn")) if not job.ending]
+        page, rest = page_of(ended[::-1], asked, "PageSize")
+        return {"ImportSummaryList": [{name: job.description[name] for name in _SUMMARY} for job in page], **rest}
+
     def _show_table(self, caller: Caller, asked: dict[str, Any]) -> dict[str, Any]:
         table = caller.table(asked["TableName"])
         if table["TableArn"] in {job.description["TableArn"] for job in self._jobs.running()}:
@@ -105,6 +116,9 @@ def _check_known(asked: dict[str, Any]) -> None:
     for name, known in _KNOWN.items():
         if (found := asked.get(name, "NONE")) not in known:
             raise RefusalError("ValidationException", f"{name}: found {found}; this fake knows {sorted(known)} alone")
+    if any("WarmThroughput" in index for index in asked["TableCreationParameters"].get("GlobalSecondaryIndexes", [])):
+        text = "WarmThroughput is not supported on Global Secondary Indexes via ImportTable"
+        raise RefusalError("ValidationException", text)
 
 
 def _exists(caller: Caller, table: str) -> bool:

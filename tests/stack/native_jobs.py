@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
@@ -13,6 +13,9 @@ from stack.native_calls import RefusalError
 
 _TOKEN_SECONDS = 8 * 3600
 """How long a ClientToken stands for its job (API reference)."""
+
+_MOST_LISTED = 25
+"""On a page of ListExports or ListImports (API reference)."""
 
 
 def job_id(at: float) -> str:
@@ -55,6 +58,11 @@ class Jobs:
                 return job
         return None
 
+    def all(self, region: str, table_arn: str | None) -> list[Job]:
+        """The region's jobs, of one table if said so, by their start."""
+        jobs = [job for job in self._jobs.values() if job.region == region]
+        return [job for job in jobs if table_arn in {None, job.description["TableArn"]}]
+
     def running(self) -> list[Job]:
         """The jobs that have not ended."""
         return [job for job in self._jobs.values() if job.ending]
@@ -75,6 +83,13 @@ class Jobs:
             job.description |= job.ending()
             job.ending = None
         return job.description
+
+
+def page_of(jobs: Sequence[Job], asked: dict[str, Any], size: str) -> tuple[Sequence[Job], dict[str, str]]:
+    """As many jobs as the request's field `size` asks for, and the token that leads to the rest."""
+    start = int(asked.get("NextToken", "0"))
+    end = start + asked.get(size, _MOST_LISTED)
+    return jobs[start:end], {"NextToken": f"{end:0112}"} if end < len(jobs) else {}  # clients refuse a shorter one
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,18 +14,23 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from itertools import islice
 from random import Random
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from stack.emulators import boto_client
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_dynamodb.type_defs import CreateTableInputTypeDef
+    from mypy_boto3_s3 import S3Client
 
 REGION = "us-east-1"
 
 ORDERS_COUNT = 12_000
 SESSIONS_COUNT = 8_000
+
+BUCKET = "example-dr-backups"
+BUCKET_REGION: Literal["us-west-2"] = "us-west-2"
+"""Where the example jobs put their backups."""
 
 _BATCH_ITEMS = 25  # what one BatchWriteItem takes
 _WRITERS = 4
@@ -91,6 +96,12 @@ def seed(client: DynamoDBClient, *, now_seconds: float | None = None) -> dict[st
     _ensure_table(client, SESSIONS)
     _ensure_ttl(client, "orders", "expires_at")
     return {"orders": _put_all(client, "orders", orders(now)), "sessions": _put_all(client, "sessions", sessions())}
+
+
+def make_bucket(client: S3Client) -> None:
+    """Create the bucket for backups, private as buckets are; harmless when it is there."""
+    with suppress(client.exceptions.BucketAlreadyOwnedByYou):
+        client.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": BUCKET_REGION})
 
 
 def orders(now: int) -> Iterator[dict[str, Any]]:
@@ -190,6 +201,8 @@ def main() -> None:
     arguments = parser.parse_args()
     for table, count in seed(boto_client(arguments.endpoint, "dynamodb", REGION)).items():
         print(f"{table}: {count:,} items in {REGION}")
+    make_bucket(boto_client(arguments.endpoint, "s3", BUCKET_REGION))
+    print(f"s3://{BUCKET}: for backups, in {BUCKET_REGION}")
 
 
 if __name__ == "__main__":

@@ -48,11 +48,12 @@ def _require_free_port() -> None:
 
 
 def _welcome(stack: LocalStack) -> str:
-    jobs = "\n".join(f"    {name:<20} include/jobs/{name}.yaml" for name in stack.job_names)
+    jobs = "\n".join(f"    {job.name:<20} include/jobs/{job.name}.yaml" for job in stack.jobs)
     return f"""
 [bold green]Airflow is up: http://localhost:{_PORT}[/bold green]   no login, reachable from this machine only
 
-  Open Dags, choose a job, and press Trigger; Graph shows the segments, and the log of [bold]seal[/bold] the report:
+  Open Dags, choose a job, and press Trigger; Graph shows the segments, and the log of [bold]seal[/bold], or of a
+  drill's [bold]report[/bold], what was measured and proven. Start orders_backup before what restores from it:
 {jobs}
   A new or changed job file shows within a minute.
 

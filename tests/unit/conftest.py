@@ -8,4 +8,5 @@ import pytest
 @pytest.fixture(autouse=True)
 def _collector_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     """A full collection walks everything that the whole test run has made: seconds for each command under test."""
-    monkeypatch.setattr("dynamodb_copy.cli.frozen_collector", nullcontext)
+    for module in ("comparing", "drilling", "running"):
+        monkeypatch.setattr(f"dynamodb_copy.cli.{module}.frozen_collector", nullcontext)

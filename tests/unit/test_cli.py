@@ -10,136 +10,38 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import asdict, replace
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any, cast
 
 import pytest
 from rich.console import Console
 
 from dynamodb_copy import errors
-from dynamodb_copy.assembly import CopyRun, Forecast, Prepared
-from dynamodb_copy.cli import Surroundings, main
 from dynamodb_copy.collector import frozen_collector
-from dynamodb_copy.job import Job
 from dynamodb_copy.model import Segment, Tally
 from dynamodb_copy.progress_bars import Meter, shown
-from dynamodb_copy.report import Report, SegmentReport, Verdict
-from job_texts import text_of
+from dynamodb_copy.report import Verdict
+from unit.cli_shell import EQUAL, FORECAST, REPORT, Shell
 
-EQUAL = Verdict("equal", "content", 9, 9, 0, 0, 0, 0, "ab" * 16, "ab" * 16, (), (), "Both hold the same items.")
 DIFFERS = replace(EQUAL, outcome="differs", missing=1, differing=("key 5f2a",))
 SUPERSET, UNVERIFIED = replace(EQUAL, outcome="superset", extra=3), replace(EQUAL, outcome="not verified")
-SEGMENT = SegmentReport("segment 1/1", 9, 900, 1.0, 9.0, 0, 0, 2.0)
-TIMES = ("2026-11-23T09:13:00Z", "2026-11-23T09:13:08Z")
-REPORT = Report("orders", "cli/1", "arn:source", "arn:target", *TIMES, (SEGMENT,), EQUAL, 0, ())
-FORECAST = Forecast(4, 20_000, 8_600_000, 125.0, 1050.0, 20_000.0, creates_target=True, notes=["PITR is not copied"])
 RESULTS = {"run": REPORT.as_dict(), "verify": EQUAL.as_dict(), "plan": {"job": "orders", **asdict(FORECAST)}}
 
 
-@dataclass
-class _FakeRun:
-    """A run that notes its calls and fails as it is told to; a failure is raised once, then forgotten."""
-
-    segments: Sequence[Segment] = (Segment(0, 2), Segment(1, 2))
-    failures: dict[str, list[Exception]] = field(default_factory=dict)
-    verdict: Verdict = EQUAL
-    forecasted: Forecast = field(default_factory=lambda: FORECAST)
-    polls_until_active: int = 0
-    while_copying: Callable[[Segment, Callable[[], None]], None] = lambda _segment, _checkpoint: None
-    calls: list[str] = field(default_factory=list)
-    released: list[Segment] = field(default_factory=list)
-    opened_as: list[str] = field(default_factory=list)
-    keys_shown: bool | None = None
-
-    def called(self, name: str, result: Any = None) -> Any:
-        self.calls.append(name)
-        if self.failures.get(name):
-            raise self.failures[name].pop(0)
-        return result
-
-    def prepare(self) -> Any:
-        return self.called("prepare", Prepared("arn:target", created=True, notes=["TTL comes later"]))
-
-    def target_is_active(self) -> Any:
-        self.polls_until_active -= 1
-        return self.called("target_is_active", self.polls_until_active < 0)
-
-    def plan(self) -> Any:
-        plan = SimpleNamespace(segments=self.segments, reason="segments: 2, because it is small", notes=["no scaling"])
-        return self.called("plan", plan)
-
-    def copy(self, segment: Segment, on_progress: Callable[[Segment, Tally], None]) -> Tally:
-        try:
-            self.called("copy")
-            self.while_copying(segment, lambda: on_progress(segment, Tally(items=5)))
-            return Tally(items=5, seconds=1.0)
-        finally:
-            self.released.append(segment)
-
-    def mirror(self) -> Any:
-        return self.called("mirror", 12)
-
-    def verify(self) -> Any:
-        return self.called("verify", self.verdict)
-
-    def seal(self) -> Any:
-        return self.called("seal", replace(REPORT, verdict=self.verdict))
-
-    def repair(self) -> Any:
-        return self.called("repair", self.verdict)
-
-    def forecast(self) -> Any:
-        return self.called("forecast", self.forecasted)
-
-    def compare(self, *, show_keys: bool = False) -> Any:
-        self.keys_shown = show_keys
-        return self.called("compare", self.verdict)
-
-
-@dataclass
-class _Shell:
-    """Runs commands on the job file `orders.yaml` against a fake run."""
-
-    folder: Path
-    captured: pytest.CaptureFixture[str]
-    run: _FakeRun = field(default_factory=_FakeRun)
-    pauses: list[float] = field(default_factory=list)
-    messages: str = ""
-    output: str = ""
-    is_terminal: bool = False
-
-    def __call__(self, command: str, *options: str, **job: Any) -> int:
-        jobfile, to = self.folder / "orders.yaml", io.StringIO()
-        jobfile.write_text(text_of(**job))
-        console = Console(file=to, force_terminal=self.is_terminal, markup=False, highlight=False, soft_wrap=True)
-        outside = Surroundings(
-            self.open_run, console, lambda _, seconds: self.pauses.append(seconds), lambda: "cli/new"
-        )
-        status = main([command, str(jobfile), *options], outside)
-        self.messages, self.output = to.getvalue(), self.captured.readouterr().out
-        return status
-
-    def open_run(self, _job: Job, run_id: str) -> CopyRun:
-        self.run.opened_as.append(run_id)
-        return cast("CopyRun", self.run.called("open", self.run))
-
-
 @pytest.fixture
-def shell(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> _Shell:
-    return _Shell(tmp_path, capsys)
+def shell(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Shell:
+    return Shell(tmp_path, capsys)
 
 
-def test_a_run_goes_through_all_phases_and_prints_its_report(shell: _Shell) -> None:
+def test_a_run_goes_through_all_phases_and_prints_its_report(shell: Shell) -> None:
     assert shell("run") == 0
 
     assert shell.run.calls == ["open", "prepare", "target_is_active", "plan", "copy", "copy", "verify", "seal"]
     assert shell.output == REPORT.render() + "\n"
 
 
-def test_a_mirroring_job_deletes_after_the_copy_and_before_verify(shell: _Shell) -> None:
+def test_a_mirroring_job_deletes_after_the_copy_and_before_verify(shell: Shell) -> None:
     assert shell("run", to_={"mirror": {"max_deletes": "5%"}}) == 0
 
     assert shell.run.calls[-4:] == ["copy", "mirror", "verify", "seal"]
@@ -147,13 +49,13 @@ def test_a_mirroring_job_deletes_after_the_copy_and_before_verify(shell: _Shell)
 
 
 @pytest.mark.parametrize("command", RESULTS)
-def test_json_is_one_object_and_alone_on_standard_output(shell: _Shell, command: str) -> None:
+def test_json_is_one_object_and_alone_on_standard_output(shell: Shell, command: str) -> None:
     assert shell(command, "--json") == 0
 
     assert json.loads(shell.output) == RESULTS[command]
 
 
-def test_messages_tell_what_was_found_and_decided_and_how_far_it_is(shell: _Shell) -> None:
+def test_messages_tell_what_was_found_and_decided_and_how_far_it_is(shell: Shell) -> None:
     shell("run")
 
     assert "target arn:target: created\nTTL comes later\n" in shell.messages
@@ -161,13 +63,13 @@ def test_messages_tell_what_was_found_and_decided_and_how_far_it_is(shell: _Shel
     assert "2 of 2 segments done, 10 items" in shell.messages
 
 
-def test_a_run_without_verification_is_done_when_its_job_wants_none(shell: _Shell) -> None:
+def test_a_run_without_verification_is_done_when_its_job_wants_none(shell: Shell) -> None:
     shell.run.verdict = UNVERIFIED
 
     assert shell("run", verify="none") == 0
 
 
-def test_a_run_says_at_its_start_how_it_can_be_continued(shell: _Shell) -> None:
+def test_a_run_says_at_its_start_how_it_can_be_continued(shell: Shell) -> None:
     shell("run")
 
     first, second = shell.messages.splitlines()[:2]
@@ -175,24 +77,22 @@ def test_a_run_says_at_its_start_how_it_can_be_continued(shell: _Shell) -> None:
     assert second == f"  python -m dynamodb_copy run {shell.folder}/orders.yaml --run-id cli/new"
 
 
-def test_a_run_id_continues_that_run(shell: _Shell) -> None:
+def test_a_run_id_continues_that_run(shell: Shell) -> None:
     shell("run", "--run-id", "cli/yesterday")
 
     assert shell.run.opened_as == ["cli/yesterday"]
 
 
 @pytest.mark.parametrize("arguments", [["run", "x.yaml", "--run-id", ""], ["run"], ["copy", "x.yaml"], []])
-def test_wrong_arguments_exit_with_2(shell: _Shell, arguments: list[str]) -> None:
-    outside = Surroundings(shell.open_run, Console(file=io.StringIO()), threading.Event.wait, lambda: "cli/new")
-
+def test_wrong_arguments_exit_with_2(shell: Shell, arguments: list[str]) -> None:
     with pytest.raises(SystemExit) as exited:
-        main(arguments, outside)
+        shell.main(*arguments)
 
     assert exited.value.code == 2
     assert shell.run.calls == []
 
 
-def test_a_wrong_job_file_exits_with_2_and_only_its_errors(shell: _Shell) -> None:
+def test_a_wrong_job_file_exits_with_2_and_only_its_errors(shell: Shell) -> None:
     assert shell("run", verify="perhaps", parallel=0) == 2
 
     assert "verify" in shell.messages
@@ -202,7 +102,7 @@ def test_a_wrong_job_file_exits_with_2_and_only_its_errors(shell: _Shell) -> Non
 
 
 @pytest.mark.parametrize("command", ["plan", "run", "verify", "repair"])
-def test_a_missing_profile_exits_with_2(shell: _Shell, command: str) -> None:
+def test_a_missing_profile_exits_with_2(shell: Shell, command: str) -> None:
     shell.run.failures["open"] = [errors.ConnectionMissingError("there is no profile aws_oregon")]
 
     assert shell(command) == 2
@@ -215,7 +115,7 @@ def test_a_missing_profile_exits_with_2(shell: _Shell, command: str) -> None:
     ("command", "phase"), [("run", "prepare"), ("plan", "forecast"), ("verify", "compare"), ("repair", "open")]
 )
 def test_a_refusal_before_anything_is_touched_exits_with_2(
-    shell: _Shell, command: str, phase: str, error: type[Exception]
+    shell: Shell, command: str, phase: str, error: type[Exception]
 ) -> None:
     shell.run.failures[phase] = [error("not so")]
 
@@ -235,7 +135,7 @@ def test_a_refusal_before_anything_is_touched_exits_with_2(
         ("seal", errors.TableError),
     ],
 )
-def test_any_failure_after_that_exits_with_1(shell: _Shell, phase: str, error: type[Exception]) -> None:
+def test_any_failure_after_that_exits_with_1(shell: Shell, phase: str, error: type[Exception]) -> None:
     shell.run.failures[phase] = [error("not so")]
 
     assert shell("run", to_={"mirror": {"max_deletes": "5%"}}) == 1
@@ -246,7 +146,7 @@ def test_any_failure_after_that_exits_with_1(shell: _Shell, phase: str, error: t
 @pytest.mark.parametrize(
     ("phase", "error"), [("verify", errors.ContentDiffersError), ("prepare", errors.TargetRefusedError)]
 )
-def test_a_failure_is_one_json_object_too(shell: _Shell, phase: str, error: type[Exception]) -> None:
+def test_a_failure_is_one_json_object_too(shell: Shell, phase: str, error: type[Exception]) -> None:
     shell.run.failures[phase] = [error("not so")]
 
     shell("run", "--json")
@@ -254,14 +154,14 @@ def test_a_failure_is_one_json_object_too(shell: _Shell, phase: str, error: type
     assert json.loads(shell.output) == {"error": error.__name__, "message": "not so"}
 
 
-def test_a_defect_shows_its_traceback(shell: _Shell) -> None:
+def test_a_defect_shows_its_traceback(shell: Shell) -> None:
     shell.run.failures["copy"] = [ZeroDivisionError("a defect")]
 
     with pytest.raises(ZeroDivisionError):
         shell("run")
 
 
-def test_transient_errors_are_tried_again_after_the_jobs_delay(shell: _Shell) -> None:
+def test_transient_errors_are_tried_again_after_the_jobs_delay(shell: Shell) -> None:
     shell.run.failures["copy"] = [errors.ServiceUnavailableError("503"), errors.LeaseLostError("another attempt")]
 
     assert shell("run", segments=1, retries=2, retry_delay="30s") == 0
@@ -273,7 +173,7 @@ def test_transient_errors_are_tried_again_after_the_jobs_delay(shell: _Shell) ->
 
 @pytest.mark.parametrize(("error", "tries"), [(errors.ServiceUnavailableError, 3), (errors.ItemRefusedError, 1)])
 def test_transient_errors_use_up_the_retries_and_permanent_ones_none(
-    shell: _Shell, error: type[Exception], tries: int
+    shell: Shell, error: type[Exception], tries: int
 ) -> None:
     shell.run.segments = [Segment(0, 1)]
     shell.run.failures["copy"] = [error("not now")] * 9
@@ -284,13 +184,13 @@ def test_transient_errors_use_up_the_retries_and_permanent_ones_none(
 
 
 @pytest.mark.parametrize("phase", ["prepare", "target_is_active", "plan", "verify", "seal"])
-def test_every_phase_is_tried_again(shell: _Shell, phase: str) -> None:
+def test_every_phase_is_tried_again(shell: Shell, phase: str) -> None:
     shell.run.failures[phase] = [errors.TargetBusyError("another run holds the target")]
 
     assert shell("run", retries=1) == 0
 
 
-def test_a_run_waits_until_the_target_is_active(shell: _Shell) -> None:
+def test_a_run_waits_until_the_target_is_active(shell: Shell) -> None:
     shell.run.polls_until_active = 3
 
     assert shell("run") == 0
@@ -299,7 +199,7 @@ def test_a_run_waits_until_the_target_is_active(shell: _Shell) -> None:
     assert shell.run.calls[:6] == ["open", "prepare", *["target_is_active"] * 4]
 
 
-def test_the_wait_for_the_target_ends_with_the_jobs_timeout(shell: _Shell) -> None:
+def test_the_wait_for_the_target_ends_with_the_jobs_timeout(shell: Shell) -> None:
     shell.run.polls_until_active = 1_000_000
 
     assert shell("run", timeout="1m") == 1
@@ -308,7 +208,7 @@ def test_the_wait_for_the_target_ends_with_the_jobs_timeout(shell: _Shell) -> No
     assert "not ACTIVE after 0:01:00" in shell.messages
 
 
-def test_no_more_segments_are_copied_at_once_than_the_job_says(shell: _Shell) -> None:
+def test_no_more_segments_are_copied_at_once_than_the_job_says(shell: Shell) -> None:
     under_way: set[Segment] = set()
     seen: list[int] = []
 
@@ -331,7 +231,7 @@ def _until_stopped(checkpoint: Callable[[], None]) -> None:
         time.sleep(0.005)
 
 
-def test_a_failure_stops_running_segments_at_their_checkpoint_and_begins_no_more(shell: _Shell) -> None:
+def test_a_failure_stops_running_segments_at_their_checkpoint_and_begins_no_more(shell: Shell) -> None:
     def copying(segment: Segment, checkpoint: Callable[[], None]) -> None:
         if segment.index == 1:
             raise errors.ItemRefusedError("too large")
@@ -346,7 +246,7 @@ def test_a_failure_stops_running_segments_at_their_checkpoint_and_begins_no_more
     assert shell.messages.endswith("too large\n")
 
 
-def test_ctrl_c_releases_what_is_held_and_says_how_to_continue(shell: _Shell) -> None:
+def test_ctrl_c_releases_what_is_held_and_says_how_to_continue(shell: Shell) -> None:
     def copying(segment: Segment, checkpoint: Callable[[], None]) -> None:
         if segment.index == 1:
             threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGINT)).start()
@@ -361,7 +261,7 @@ def test_ctrl_c_releases_what_is_held_and_says_how_to_continue(shell: _Shell) ->
     assert f"continue with\n  python -m dynamodb_copy run {shell.folder}/orders.yaml --run-id cli/new" in shell.messages
 
 
-def test_ctrl_c_stops_segments_even_while_others_are_only_being_submitted(shell: _Shell) -> None:
+def test_ctrl_c_stops_segments_even_while_others_are_only_being_submitted(shell: Shell) -> None:
     def copying(_segment: Segment, checkpoint: Callable[[], None]) -> None:
         os.kill(os.getpid(), signal.SIGINT)
         _until_stopped(checkpoint)
@@ -389,7 +289,7 @@ def test_ctrl_c_stops_segments_even_while_others_are_only_being_submitted(shell:
 )
 @pytest.mark.parametrize("command", ["verify", "repair"])
 def test_the_verdict_decides_the_exit_status(
-    shell: _Shell, command: str, verdict: Verdict, mirror: object, status: int
+    shell: Shell, command: str, verdict: Verdict, mirror: object, status: int
 ) -> None:
     shell.run.verdict = verdict
 
@@ -399,14 +299,14 @@ def test_the_verdict_decides_the_exit_status(
 
 
 @pytest.mark.parametrize(("command", "call"), [("verify", "compare"), ("repair", "repair"), ("plan", "forecast")])
-def test_each_other_command_is_one_call(shell: _Shell, command: str, call: str) -> None:
+def test_each_other_command_is_one_call(shell: Shell, command: str, call: str) -> None:
     shell(command)
 
     assert shell.run.calls == ["open", call]
 
 
 @pytest.mark.parametrize(("options", "shown_keys"), [((), False), (("--show-keys",), True)])
-def test_keys_are_shown_only_when_asked_for(shell: _Shell, options: tuple[str, ...], shown_keys: bool) -> None:  # noqa: FBT001  # pytest passes it by name
+def test_keys_are_shown_only_when_asked_for(shell: Shell, options: tuple[str, ...], shown_keys: bool) -> None:  # noqa: FBT001  # pytest passes it by name
     shell("verify", *options)
 
     assert shell.run.keys_shown is shown_keys
@@ -415,7 +315,7 @@ def test_keys_are_shown_only_when_asked_for(shell: _Shell, options: tuple[str, .
 @pytest.mark.parametrize(
     ("seconds", "time_shown"), [(125.0, "time about 0:02:05"), (None, "time not known: the job sets no limit")]
 )
-def test_a_plan_says_what_how_long_and_at_what_capacity(shell: _Shell, seconds: float | None, time_shown: str) -> None:
+def test_a_plan_says_what_how_long_and_at_what_capacity(shell: Shell, seconds: float | None, time_shown: str) -> None:
     shell.run.forecasted = replace(FORECAST, seconds=seconds)
 
     assert shell("plan") == 0
@@ -429,7 +329,7 @@ def test_a_plan_says_what_how_long_and_at_what_capacity(shell: _Shell, seconds: 
     assert "note PITR is not copied" in lines
 
 
-def test_preconditions_are_left_to_airflow_and_that_is_said(shell: _Shell) -> None:
+def test_preconditions_are_left_to_airflow_and_that_is_said(shell: Shell) -> None:
     table = {"table": "flags", "region": "us-east-1", "connection": "aws_virginia"}
 
     assert shell("run", preconditions=[{"table_exists": table}]) == 0
@@ -437,7 +337,7 @@ def test_preconditions_are_left_to_airflow_and_that_is_said(shell: _Shell) -> No
     assert "preconditions are awaited by Airflow only" in shell.messages
 
 
-def test_a_terminal_shows_bars(shell: _Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_terminal_shows_bars(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TERM", "xterm")
     shell.is_terminal = True
     shell.run.while_copying = lambda _segment, checkpoint: checkpoint()

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from dynamodb_copy.aws.clients import control
 from dynamodb_copy.errors import TableError
+
+_EXPORT_REMEDY = "correct that, then start a new run"
+_IMPORT_REMEDY = "correct that, delete the table, which is not whole if it is there, then start a new run"
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,13 +21,14 @@ class ServiceJob:
     arn: str
     status: str  # IN_PROGRESS, COMPLETED, FAILED; of imports also CANCELLING, CANCELLED
     description: dict[str, Any]
+    remedy: str  # what to do about a failure
 
     @property
     def is_done(self) -> bool:
         """Whether it has completed; raises TableError, with the service's reason, when it has failed."""
         if self.status in {"FAILED", "CANCELLED"}:
             reason = f"{self.description.get('FailureCode')}: {self.description.get('FailureMessage')}"
-            raise TableError(f"{self.arn} is {self.status}: {reason}; correct that, then start a new run")
+            raise TableError(f"{self.arn} is {self.status}: {reason}; {self.remedy}")
         return self.status == "COMPLETED"
 
 
@@ -51,16 +56,10 @@ def describe_export(client: Any, arn: str) -> ServiceJob:
     return _export(control(client, "DescribeExport", ExportArn=arn))
 
 
-def exports_of(client: Any, table_arn: str) -> list[str]:
-    """The ARNs of the table's exports that the service still knows: those of the last 90 days."""
-    arns: list[str] = []
-    request: dict[str, Any] = {"TableArn": table_arn}
-    while True:
-        reply = control(client, "ListExports", **request)
-        arns += [each["ExportArn"] for each in reply.get("ExportSummaries", [])]
-        if not reply.get("NextToken"):
-            return arns
-        request["NextToken"] = reply["NextToken"]
+def export_of_token(client: Any, table_arn: str, token: str) -> str | None:
+    """The ARN of the table's export that was started with this ClientToken; the service knows it for 90 days."""
+    listed = _listed(client, "ListExports", "ExportSummaries", TableArn=table_arn)
+    return _of_token((describe_export(client, each["ExportArn"]) for each in listed), token)
 
 
 def start_import(client: Any, request: dict[str, Any]) -> ServiceJob:
@@ -73,11 +72,31 @@ def describe_import(client: Any, arn: str) -> ServiceJob:
     return _import(control(client, "DescribeImport", ImportArn=arn))
 
 
+def import_of_token(client: Any, table: str, token: str) -> str | None:
+    """The ARN of the import into a table of this name that was started with this ClientToken, known for 90 days."""
+    listed = _listed(client, "ListImports", "ImportSummaryList")
+    into_table = (each["ImportArn"] for each in listed if each["TableArn"].endswith(f":table/{table}"))
+    return _of_token((describe_import(client, arn) for arn in into_table), token)
+
+
+def _listed(client: Any, operation: str, field: str, **request: Any) -> Iterator[dict[str, Any]]:
+    while True:
+        reply = control(client, operation, **request)
+        yield from reply.get(field, [])
+        if not reply.get("NextToken"):
+            return
+        request["NextToken"] = reply["NextToken"]
+
+
+def _of_token(jobs: Iterable[ServiceJob], token: str) -> str | None:
+    return next((job.arn for job in jobs if job.description.get("ClientToken") == token), None)
+
+
 def _export(reply: dict[str, Any]) -> ServiceJob:
     described = reply["ExportDescription"]
-    return ServiceJob(described["ExportArn"], described["ExportStatus"], described)
+    return ServiceJob(described["ExportArn"], described["ExportStatus"], described, _EXPORT_REMEDY)
 
 
 def _import(reply: dict[str, Any]) -> ServiceJob:
     described = reply["ImportTableDescription"]
-    return ServiceJob(described["ImportArn"], described["ImportStatus"], described)
+    return ServiceJob(described["ImportArn"], described["ImportStatus"], described, _IMPORT_REMEDY)

@@ -9,7 +9,8 @@ import orjson
 from isal import isal_zlib
 
 from dynamodb_copy.errors import BackupRefusedError
-from dynamodb_copy.model import Item, KeySchema
+from dynamodb_copy.formats.dynamodb_json import canonical_number, sorted_line
+from dynamodb_copy.model import KeySchema, Put
 
 LINE_BYTES = 4 << 20
 """The longest line that is read: an item of 400 KB takes 2.4 MB where each of its characters is escaped."""
@@ -23,30 +24,41 @@ def line_blocks(file: IO[bytes], name: str, block_bytes: int) -> Iterator[list[b
 
     Raises BackupRefusedError, which calls the file `name`, for what is no gzip, ends early or has endless lines.
     """
-    begun = b""
+    begun, number = b"", 1
     for block in _gunzipped(file, name, block_bytes):
         *whole, begun = (begun + block).split(b"\n")
-        if len(begun) > LINE_BYTES:
-            raise _refused(name, f"a line of more than {LINE_BYTES} bytes")
+        if any(len(line) > LINE_BYTES for line in (*whole[:1], begun)):
+            raise _refused(f"{name}, line {number}", f"a line of more than {LINE_BYTES} bytes")
         if whole:
             yield whole
+        number += len(whole)
     if begun:
         yield [begun]
 
 
-def items_of(lines: list[bytes], keys: KeySchema, name: str, first_line: int) -> list[Item]:
+def puts_of(lines: list[bytes], keys: KeySchema, name: str, first_line: int) -> list[Put]:
     """Read `{"Item": …}` lines; raises BackupRefusedError with the number of the line, from 1."""
-    return [_item(line, keys, f"{name}, line {first_line + offset}") for offset, line in enumerate(lines)]
+    key_names = [key_name for key_name in keys if key_name is not None]
+    return [_put(line, key_names, f"{name}, line {first_line + offset}") for offset, line in enumerate(lines)]
 
 
-def _item(line: bytes, keys: KeySchema, where: str) -> Item:
+def _put(line: bytes, key_names: list[str], where: str) -> Put:
     try:
         item: Any = orjson.loads(line)["Item"]
-        if item[keys.hash_name] and (keys.range_name is None or item[keys.range_name]):
-            return item  # type: ignore[no-any-return]  # indexing it by names has shown what it is
-    except (orjson.JSONDecodeError, KeyError, TypeError, IndexError):
-        pass
-    raise _refused(where, 'no {"Item": …} with the key of the table')
+        for key_name in key_names:
+            _check_key(item[key_name])
+        return Put(item, line=sorted_line(item))
+    except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError):
+        raise _refused(where, 'no {"Item": …} with the key of the table') from None
+
+
+def _check_key(attribute: dict[str, Any]) -> None:
+    """Raise any error unless it is what the key of an item may be."""
+    ((kind, value),) = attribute.items()
+    if kind == "N":
+        canonical_number(value)
+    elif kind not in {"S", "B"} or not isinstance(value, str) or not value:
+        raise ValueError(kind)
 
 
 def _gunzipped(file: IO[bytes], name: str, block_bytes: int) -> Iterator[bytes]:
@@ -58,7 +70,7 @@ def _gunzipped(file: IO[bytes], name: str, block_bytes: int) -> Iterator[bytes]:
     while compressed:
         try:
             block = member.decompress(compressed, block_bytes)
-        except isal_zlib.error as error:
+        except isal_zlib.error as error:  # type: ignore[misc]  # its stub calls the class an instance
             raise _refused(name, f"bytes that are no gzip ({error})") from error
         if block:
             yield block

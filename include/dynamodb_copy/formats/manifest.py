@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import zip_longest
 from typing import Any, NamedTuple
 
 import orjson
@@ -108,14 +109,14 @@ def read_summary(content: bytes, name: str) -> Summary:
     version = values.get("version")
     if version != FULL_VERSION:
         raise BackupRefusedError(
-            f"{name}: found version {version!r}; allowed: {FULL_VERSION!r}: a newer release may read it"
+            f"{name}: found version {version!r:.80}; allowed: {FULL_VERSION!r}: a newer release may read it"
         )
     if (output := values.get("outputFormat", "DYNAMODB_JSON")) != "DYNAMODB_JSON":
-        raise BackupRefusedError(f"{name}: found outputFormat {output!r}; allowed: DYNAMODB_JSON: export again in it")
+        raise BackupRefusedError(f"{name}: found outputFormat {output!r:.80}; allowed: DYNAMODB_JSON: export so")
     with _reading(name):
         return Summary(
-            table_arn=str(values["tableArn"]),
-            table_id=str(values["tableId"]),
+            table_arn=_text(values["tableArn"]),
+            table_id=_text(values["tableId"]),
             export_time=_instant_text(values["exportTime"]),
             items=_count(values["itemCount"]),
             values=values,
@@ -123,16 +124,17 @@ def read_summary(content: bytes, name: str) -> Summary:
 
 
 def read_files(content: bytes, name: str) -> list[ManifestLine]:
-    """Read `manifest-files.json`; raises BackupRefusedError."""
-    with _reading(name):
-        lines = [orjson.loads(line) for line in content.splitlines() if line.strip()]
-        parts = [
-            ManifestLine(_name(line["dataFileS3Key"]), _count(line["itemCount"]), line["md5Checksum"], line["etag"])
-            for line in lines
-        ]
-    if len({part.name for part in parts}) != len(parts):
-        raise BackupRefusedError(f"{name}: names one data file twice; it was edited or damaged: use another backup")
-    return parts
+    """Read `manifest-files.json`; raises BackupRefusedError with the number of the line, from 1."""
+    parts: dict[str, ManifestLine] = {}
+    for number, line in enumerate(content.splitlines(), 1):
+        if not line.strip():
+            continue
+        with _reading(f"{name}, line {number}"):
+            part = _manifest_line(orjson.loads(line))
+            if part.name in parts:
+                raise ValueError(f"data/{part.name} is there twice")
+            parts[part.name] = part
+    return list(parts.values())
 
 
 def read_details(content: bytes, name: str) -> Details:
@@ -141,15 +143,15 @@ def read_details(content: bytes, name: str) -> Details:
     with _reading(name):
         digest = values["digest"]
         return Details(
-            id=values["id"],
-            engine=values["engine"],
+            id=_text(values["id"]),
+            engine=_text(values["engine"]),
             began=_instant_text(values["began"]),
             ended=_instant_text(values["ended"]),
             items=_count(values["items"]),
             bytes=_count(values["bytes"]),
             digest=None if digest is None else _digest(digest),
-            parts=tuple([DetailsLine(p["name"], p["items"], p["bytes"], p["sha256"]) for p in values["parts"]]),
-            files=values["files"],
+            parts=tuple([_details_line(part) for part in values["parts"]]),
+            files={file: _text(sha256) for file, sha256 in _object(values["files"]).items()},
         )
 
 
@@ -157,59 +159,79 @@ def read_table(content: bytes, name: str) -> TableSettings:
     """Read `table.json`; raises BackupRefusedError."""
     values = _versioned(content, name)
     with _reading(name):
-        return TableSettings(values["table"], values["timeToLive"], tuple(values["tags"]))
+        tags = tuple([{"Key": _text(tag["Key"]), "Value": _text(tag["Value"])} for tag in values["tags"]])
+        return TableSettings(_object(values["table"]), _text_or_none(values["timeToLive"]), tags)
 
 
 def check_parts(files: Sequence[ManifestLine], details: Details, name: str) -> None:
     """Raise BackupRefusedError unless `backup.json`, called `name`, tells of the parts that the manifest names."""
-    told = {part.name: part.items for part in details.parts}
-    named = {part.name: part.items for part in files}
-    if told != named:
-        differing = min(told.items() ^ named.items())[0]
-        raise BackupRefusedError(
-            f"{name}: tells of other parts than {FILES}, first data/{differing}; one of the two was edited or damaged: "
-            "use another backup"
-        )
+    told = [(part.name, part.items) for part in details.parts]
+    named = [(part.name, part.items) for part in files]
+    for one, other in zip_longest(told, named):
+        if one != other:
+            raise BackupRefusedError(
+                f"{name}: tells of other parts than {FILES}, first data/{(one or other)[0]}; one of the two was edited "
+                "or damaged: use another backup"
+            )
 
 
 @contextmanager
 def _reading(name: str) -> Iterator[None]:
     try:
         yield
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError) as error:
         raise BackupRefusedError(
-            f"{name}: is not what a backup holds there ({type(error).__name__}: {error}); it was edited or damaged: "
-            "use another backup"
+            f"{name}: is not what a backup holds there ({type(error).__name__}: {error!s:.200}); it was edited or "
+            "damaged: use another backup"
         ) from error
 
 
 def _mapping(content: bytes, name: str) -> dict[str, Any]:
     with _reading(name):
-        values = orjson.loads(content)
-        if not isinstance(values, dict):
-            raise TypeError("no JSON object")
-        return values
+        return _object(orjson.loads(content))
 
 
 def _versioned(content: bytes, name: str) -> dict[str, Any]:
     values = _mapping(content, name)
-    if values.get("version") != DETAILS_VERSION:
+    version = values.get("version")
+    if version != DETAILS_VERSION:
         raise BackupRefusedError(
-            f"{name}: found version {values.get('version')!r}; allowed: {DETAILS_VERSION}: a newer release may read it"
+            f"{name}: found version {version!r:.80}; allowed: {DETAILS_VERSION}: a newer release may read it"
         )
     return values
 
 
-def _name(key: str) -> str:
-    name = key.rpartition("/")[2]
-    if not name:
+def _manifest_line(line: Any) -> ManifestLine:
+    name = _text(line["dataFileS3Key"]).rpartition("/")[2]
+    if name in {"", ".", ".."}:
         raise ValueError("a data file without a name")
-    return name
+    return ManifestLine(name, _count(line["itemCount"]), _text(line["md5Checksum"]), _text(line["etag"]))
+
+
+def _details_line(part: Any) -> DetailsLine:
+    name, sha256 = _text(part["name"]), _text_or_none(part["sha256"])
+    return DetailsLine(name, _count(part["items"]), _count(part["bytes"]), sha256)
+
+
+def _object(value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise TypeError("no JSON object")
+    return value
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r:.80} is no text")
+    return value
+
+
+def _text_or_none(value: Any) -> str | None:
+    return None if value is None else _text(value)
 
 
 def _count(value: Any) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-        raise ValueError(f"{value!r} is no count")
+        raise ValueError(f"{value!r:.80} is no count")
     return value
 
 

@@ -41,7 +41,8 @@ def prepare(context: BackupContext) -> str:
     context.run_lease(place_of(context)).acquire(wait_while_alive=False)
     folder = folder_of(context)
     bucket.put(f"{folder}/_started", b"")
-    bucket.put(f"{folder}/{manifest.TABLE}", manifest_writer.table_json(settings_of(context, source)))
+    if bucket.head(f"{folder}/{manifest.TABLE}") is None:  # it may belong to a sealed backup by now
+        bucket.put_once(f"{folder}/{manifest.TABLE}", manifest_writer.table_json(settings_of(context, source)))
     return f"s3://{bucket.name}/{folder}"
 
 
@@ -50,8 +51,13 @@ def plan(context: BackupContext) -> Plan:
     stored = find_plan(context.rows, context.run)
     if stored is not None:
         return stored
-    source = readable_source(context)
-    return store_plan(context.rows, context.run, make_plan(context, source, folder_of(context)))
+    source, folder = readable_source(context), folder_of(context)
+    if bucket_of(context).head(f"{folder}/{manifest.TABLE}") is None:
+        raise RunIncompleteError(
+            f"to.s3: {place_of(context)} was not prepared for this run; let the run's prepare task succeed first: "
+            "marking it as success checks nothing"
+        )
+    return store_plan(context.rows, context.run, make_plan(context, source, folder))
 
 
 def make_plan(context: BackupContext, source: Table, folder: str) -> Plan:

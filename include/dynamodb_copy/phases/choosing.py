@@ -57,7 +57,7 @@ def choose(context: AnyContext, as_of: datetime | None) -> Choice:
         items=backup.summary.items,
         table_arn=backup.summary.table_arn,
         as_of=None if as_of is None else as_of.isoformat(),
-        notes=tuple([f"passed over: {each.problem}" for each in found if each.kind == "damaged"]),
+        notes=tuple(_passed_over(found)),
     )
     row = {"choice": {"S": orjson.dumps(asdict(choice)).decode()}, "expires_at": expiry(RUN_DAYS)}
     context.ensure_state()
@@ -122,15 +122,21 @@ def _none_in_time(place: S3At, found: list[Entry], as_of: datetime | None) -> st
         for kind in ("unsealed", "damaged", "incremental")
         if (count := sum(entry.kind == kind for entry in found))
     )
+    passed_over = "".join([f"; {note}" for note in _passed_over(found)])
     if full:
         until = "" if as_of is None else f" at or before {as_of.isoformat()}"
         span = f"{full[0].isoformat()} to {full[-1].isoformat()}"
         return (
-            f"from.s3: {place.s3} holds no full backup{until}; there are {len(full)}, consistent at {span}: choose one"
+            f"from.s3: {place.s3} holds no full backup{until}; there are {len(full)}, consistent at {span}: choose "
+            f"one{passed_over}"
         )
     return (
         f"from.s3: {place.s3} holds no sealed full backup"
         + (f" (but {others})" if others else "")
         + "; correct from.s3 "
-        "to the prefix above AWSDynamoDB/, or let a backup job seal one"
+        "to the prefix above AWSDynamoDB/, or let a backup job seal one" + passed_over
     )
+
+
+def _passed_over(found: list[Entry]) -> list[str]:
+    return [f"passed over: {each.problem}" for each in found if each.kind == "damaged"]

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from datetime import UTC, datetime, timedelta
 
-from dynamodb_copy.aws.objects import Bucket
 from dynamodb_copy.catalogue import Entry, entries
 from dynamodb_copy.errors import ExpirySuspendedError
 from dynamodb_copy.formats.manifest import DETAILS, SUMMARY
@@ -13,7 +12,7 @@ from dynamodb_copy.job import Keep
 from dynamodb_copy.phases.backing_up import bucket_of
 from dynamodb_copy.phases.context import BackupContext
 from dynamodb_copy.phases.prepare import readable_source
-from dynamodb_copy.state.seals import proof_of
+from dynamodb_copy.state.seals import condemn, forget, is_condemned, proof_of
 
 
 def expire(context: BackupContext) -> list[str]:
@@ -21,24 +20,32 @@ def expire(context: BackupContext) -> list[str]:
 
     Raises ExpirySuspendedError, and deletes nothing, when the newest backup holds less than half of the one before it.
     """
-    ours = own_backups(context) if context.job.keep else []
+    if context.job.keep is None:
+        return []
+    _end_deletions(context)
+    ours = own_backups(context)
     check_not_shrunk(ours)
-    bucket, gone = bucket_of(context), _expendable(context, ours)
+    gone = _expendable(context, ours, context.job.keep)
     for entry in gone:
-        _delete(bucket, entry)
-    return [f"s3://{bucket.name}/{entry.folder}" for entry in gone]
+        condemn(context.rows, entry.id, _uri(context, entry))
+        _delete(context, entry)
+    return [_uri(context, entry) for entry in gone]
 
 
 def would_expire(context: BackupContext) -> list[str]:
     """The addresses of what `expire` would delete now."""
-    gone = _expendable(context, own_backups(context) if context.job.keep else [])
-    return [f"s3://{context.job.target.bucket}/{entry.folder}" for entry in gone]
-
-
-def _expendable(context: BackupContext, ours: Sequence[Entry]) -> list[Entry]:
     if context.job.keep is None:
         return []
-    return expendable(ours, context.job.keep, datetime.fromtimestamp(context.wall(), UTC), proven(context, ours))
+    ours = own_backups(context)
+    return [] if has_shrunk(ours) else [_uri(context, entry) for entry in _expendable(context, ours, context.job.keep)]
+
+
+def _uri(context: BackupContext, entry: Entry) -> str:
+    return f"s3://{context.job.target.bucket}/{entry.folder}"
+
+
+def _expendable(context: BackupContext, ours: Sequence[Entry], keep: Keep) -> list[Entry]:
+    return expendable(ours, keep, datetime.fromtimestamp(context.wall(), UTC), proven(context, ours))
 
 
 def own_backups(context: BackupContext) -> list[Entry]:
@@ -69,16 +76,30 @@ def expendable(ours: Sequence[Entry], keep: Keep, now: datetime, proven_ids: Col
 
 def check_not_shrunk(ours: Sequence[Entry]) -> None:
     """Raise ExpirySuspendedError when the newest backup holds less than half of the one before it."""
-    match ours:
-        case [newest, before, *_] if 2 * newest.items < before.items:
-            raise ExpirySuspendedError(
-                f"keep: {newest.id} holds {newest.items} items, {before.id} before it held {before.items}; nothing is "
-                "deleted until a backup holds more than half of the one before: find out where the items went, and "
-                "delete backups by hand if that is meant"
-            )
+    if has_shrunk(ours):
+        newest, before = ours[:2]
+        raise ExpirySuspendedError(
+            f"keep: {newest.id} holds {newest.items} items, {before.id} before it held {before.items}; nothing is "
+            "deleted until a backup holds at least half of the one before: find out where the items went, and delete "
+            "backups by hand if that is meant"
+        )
 
 
-def _delete(bucket: Bucket, entry: Entry) -> None:
+def has_shrunk(ours: Sequence[Entry]) -> bool:
+    """Whether the newest backup holds less than half of the one before it."""
+    return len(ours) > 1 and 2 * ours[0].items < ours[1].items
+
+
+def _end_deletions(context: BackupContext) -> None:
+    """Delete what is left of backups whose deletion was cut short."""
+    for entry in entries(bucket_of(context), context.job.target.prefix):
+        if entry.kind == "unsealed" and is_condemned(context.rows, entry.id, _uri(context, entry)):
+            _delete(context, entry)
+
+
+def _delete(context: BackupContext, entry: Entry) -> None:
     """The summary goes first: from then on the backup does not exist."""
+    bucket = bucket_of(context)
     bucket.delete([f"{entry.folder}/{SUMMARY}"])
     bucket.delete([found.key for found in bucket.objects(f"{entry.folder}/")])
+    forget(context.rows, entry.id)

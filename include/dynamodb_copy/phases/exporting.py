@@ -7,9 +7,10 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
-from dynamodb_copy.aws.exports import ServiceJob, describe_export, exports_of, latest_restorable, start_export
+from dynamodb_copy.aws.exports import ServiceJob, describe_export, export_of_token, latest_restorable, start_export
+from dynamodb_copy.aws.tables import Table
 from dynamodb_copy.catalogue import Backup, check_parts_are_there, exports_folder, open_backup
-from dynamodb_copy.errors import RunIncompleteError
+from dynamodb_copy.errors import RunIncompleteError, TableError
 from dynamodb_copy.formats import manifest, manifest_writer
 from dynamodb_copy.phases.backing_up import bucket_of, make_plan, place_of, settings_of
 from dynamodb_copy.phases.context import BackupContext
@@ -37,7 +38,10 @@ def start(context: BackupContext) -> str:
     context.run_lease(place_of(context)).acquire(wait_while_alive=False)
     moment = min(context.wall(), latest.timestamp()) // 1
     meant = intent(context.rows, context.run, str(uuid4()), moment)
-    arn = meant.arn or (None if meant.is_new else _started_before(context, source.arn, meant.moment))
+    arn = meant.arn
+    if arn is None and not meant.is_new:
+        # an earlier attempt may have started it and not lived to remember it; tokens last only eight hours
+        arn = export_of_token(context.source_client, source.arn, meant.token)
     if arn is None:
         arn = start_export(context.source_client, _request(context, source.arn, meant.token, meant.moment)).arn
     remember_arn(context.rows, context.run, arn)
@@ -52,29 +56,41 @@ def is_done(context: BackupContext) -> bool:
 def seal(context: BackupContext) -> Report:
     """Check what the service wrote, put beside it what it lacks, and write the run's report.
 
-    Raises RunIncompleteError before the export has completed, BackupRefusedError when it is not whole.
+    Raises RunIncompleteError before the export has completed, BackupRefusedError when it is not whole, TableError when
+    the table is not there any more, or is another one.
     """
     export = _export(context)
     if not export.is_done:
         raise RunIncompleteError(f"{export.arn} is {export.status}; let the run's export_done task wait for it")
-    source = readable_source(context)
-    bucket = bucket_of(context)
-    backup = open_backup(bucket, f"{exports_folder(context.job.target.prefix)}{_id(export)}", lambda _: None)
+    source = _exported_table(context, export)
+    folder = f"{exports_folder(context.job.target.prefix)}{_id(export)}"
+    backup = open_backup(bucket_of(context), folder, lambda _: None)
     if backup.details is None:
-        _describe(context, backup, manifest_writer.table_json(settings_of(context, source)))
+        _describe(context, backup, source)
     items = backup.summary.items
-    plan = replace(make_plan(context, source, backup.folder), segment_count=0, reason=f"exported by {export.arn}")
-    verdict = Verdict("sealed", "checksums", items, items, 0, 0, 0, 0, "", "", (), (), _STATEMENT)
     began, ended = [export.description[name].timestamp() for name in ("StartTime", "EndTime")]
+    plan = replace(
+        make_plan(context, source, folder), segment_count=0, planned_at=began, reason=f"exported by {export.arn}"
+    )
+    verdict = Verdict("sealed", "checksums", items, items, 0, 0, 0, 0, "", "", (), (), _STATEMENT)
     whole = SegmentReport("export", items, int(export.description["BilledSizeBytes"]), 0, 0, 0, 0, ended - began)
     return store(context, plan, [whole], verdict, [f"backup {backup.uri}"])
 
 
-def _describe(context: BackupContext, backup: Backup, table: bytes) -> None:
+def _exported_table(context: BackupContext, export: ServiceJob) -> Table:
+    source = readable_source(context)
+    if source.table_id != export.description["TableId"]:
+        raise TableError(
+            f"from.table: {source.arn} was dropped and created again since {export.arn} began; start a new run"
+        )
+    return source
+
+
+def _describe(context: BackupContext, backup: Backup, source: Table) -> None:
     """Write our files beside the native ones; the root hash is remembered before the last of them."""
     sizes = list(check_parts_are_there(backup))
-    files = backup.bucket.read(f"{backup.folder}/{manifest.FILES}", most_bytes=manifest.FILE_BYTES) or b""
-    summary = backup.bucket.read(f"{backup.folder}/{manifest.SUMMARY}", most_bytes=manifest.FILE_BYTES)
+    summary, files = _content(backup, manifest.SUMMARY), _content(backup, manifest.FILES)
+    table = _table_file(context, backup, source)
     details = manifest.Details(
         id=backup.id,
         engine="export",
@@ -89,22 +105,22 @@ def _describe(context: BackupContext, backup: Backup, table: bytes) -> None:
         files={manifest.FILES: manifest.sha256_of(files), manifest.TABLE: manifest.sha256_of(table)},
     )
     content = manifest_writer.details_json(details)
-    backup.bucket.put(f"{backup.folder}/{manifest.TABLE}", table)
     described = {manifest.SUMMARY: summary, manifest.FILES: files, manifest.TABLE: table, manifest.DETAILS: content}
     remember_root(context.rows, backup.id, backup.uri, manifest.root_hash(described))
     for name, written in manifest_writer.with_details_checksum(content):
         backup.bucket.put(f"{backup.folder}/{name}", written)
 
 
-def _started_before(context: BackupContext, table_arn: str, moment: float) -> str | None:
-    """The export that an earlier attempt started and did not live to remember; tokens last only eight hours."""
-    place = context.job.target
-    for arn in exports_of(context.source_client, table_arn):
-        described = describe_export(context.source_client, arn).description
-        is_same = (described.get("S3Bucket"), described.get("S3Prefix") or "") == (place.bucket, place.prefix)
-        if is_same and described["ExportTime"].timestamp() == moment:
-            return arn
-    return None
+def _table_file(context: BackupContext, backup: Backup, source: Table) -> bytes:
+    """`table.json` as the first attempt wrote it: one that wakes up late then writes what is there already."""
+    key = f"{backup.folder}/{manifest.TABLE}"
+    if backup.table is None:
+        backup.bucket.put_once(key, manifest_writer.table_json(settings_of(context, source)))
+    return _content(backup, manifest.TABLE)
+
+
+def _content(backup: Backup, name: str) -> bytes:
+    return backup.bucket.read(f"{backup.folder}/{name}", most_bytes=manifest.FILE_BYTES) or b""
 
 
 def _request(context: BackupContext, table_arn: str, token: str, moment: float) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from dynamodb_copy.aws.exports import latest_restorable
 from dynamodb_copy.aws.tables import describe
 from dynamodb_copy.phases.backing_up import bucket_of
 from dynamodb_copy.phases.backing_up import make_plan as make_plan_of_backup
@@ -49,6 +50,8 @@ def forecast_backup(context: BackupContext) -> BackupForecast:
     bucket_of(context).check_private()
     plan = make_plan_of_backup(context, source, "")
     is_scan = context.job.engine == "scan"
+    if not is_scan:
+        latest_restorable(context.source_client, source.name)
     read = source.size_bytes / _BYTES_PER_READ_UNIT * (2 if context.job.consistent else 1) if is_scan else 0.0
     return BackupForecast(
         segments=plan.segment_count,

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from dynamodb_copy.aws.table_creation import create_like
 from dynamodb_copy.aws.tables import Table, describe, tag, tags, ttl_attribute, untag
 from dynamodb_copy.catalogue import Backup, check_parts_are_there
-from dynamodb_copy.errors import ContentDiffersError, PermanentError, TableError, TargetBusyError, TargetRefusedError
+from dynamodb_copy.errors import (
+    ContentDiffersError,
+    PermanentError,
+    RunIncompleteError,
+    TableError,
+    TargetBusyError,
+    TargetRefusedError,
+)
 from dynamodb_copy.job import TableKeys
 from dynamodb_copy.model import Tally
 from dynamodb_copy.phases import sealing, verifying
-from dynamodb_copy.phases.choosing import backup_of
+from dynamodb_copy.phases.choosing import backup_of, chosen
 from dynamodb_copy.phases.comparing import Tables
 from dynamodb_copy.phases.context import RestoreContext
 from dynamodb_copy.phases.copying import fence_out_segments
@@ -45,6 +53,7 @@ def prepare(context: RestoreContext, extra_tags: tuple[dict[str, str], ...] = ()
     source = described_by(context, backup)
     sizes = sum(check_parts_are_there(backup))
     target = describe(context.target_client, context.job.target.table)
+    _check_not_dropped(context, target)
     if target is not None:
         check_keys(source, target)
         check_ownership(context, target)
@@ -85,8 +94,7 @@ def described_by(context: RestoreContext, backup: Backup) -> Table:
 def check_ownership(context: RestoreContext, target: Table) -> Claim | None:
     """Refuse a target that holds items which this very run did not put there; return the claim on it."""
     found = claim_on(context.rows, target.arn)
-    is_ours = found is not None and (found.target_id, found.source_id) == (target.table_id, context.run)
-    if context.job.target.existing == "allow" or is_ours or target.status == "CREATING":
+    if context.job.target.existing == "allow" or target.status == "CREATING" or _is_ours(context, found, target):
         return found
     if holds_items(context, context.target_client, target):
         raise TargetRefusedError(
@@ -104,14 +112,20 @@ def plan(context: RestoreContext) -> Plan:
     target = existing_target(context)
     if not target.is_active:
         raise TableError(f"to.table: {target.arn} is {target.status}; wait until it and its indexes are ACTIVE")
-    return store_plan(context.rows, context.run, make_plan(context, backup_of(context), target))
+    if context.job.engine == "load" and not _is_ours(context, claim_on(context.rows, target.arn), target):
+        raise RunIncompleteError(
+            f"to.table: {target.arn} was not prepared for this run; let the run's prepare task succeed first: "
+            "marking it as success checks nothing"
+        )
+    made = replace(make_plan(context, backup_of(context), target), notes=chosen(context).notes)
+    return store_plan(context.rows, context.run, made)
 
 
 def make_plan(context: RestoreContext, backup: Backup, target: Table) -> Plan:
     """Decide everything that the run's tasks need to know; stores nothing."""
     job = context.job
     ttl = ttl_attribute(context.target_client, target.name)
-    segments, reason = (0, "imported by the service") if job.engine == "import" else _segments(job, backup)
+    segments, reason = (0, "imported by the service") if job.engine == "import" else segments_of(job, backup)
     planned_at = context.wall()
     return Plan(
         job_name=job.name,
@@ -157,7 +171,7 @@ def verify(context: RestoreContext, plan: Plan) -> Verdict:
 
 def seal(context: RestoreContext, plan: Plan) -> Report:
     """Give a table that was created its TTL and tags, write the run's report and release the table."""
-    tallies = [] if context.job.engine == "import" else fence_out_segments(context, plan)
+    tallies = fence_out_segments(context, plan)
     verifying.load_verdict(context)
     if any(each["Key"] == TAGS_TAG for each in tags(context.target_client, plan.target_arn)):
         settings = backup_of(context).table
@@ -172,6 +186,18 @@ def _tallies(context: RestoreContext, plan: Plan) -> list[Tally]:
         return fence_out_segments(context, plan)
     tables = Tables(context, plan, lambda: None)
     return [tables.survey(tables.source())]
+
+
+def _check_not_dropped(context: RestoreContext, target: Table | None) -> None:
+    """A run fills the table that it was planned for: one that was dropped since then does not come back."""
+    planned = find_plan(context.rows, context.run)
+    if planned is not None and (target is None or target.table_id != planned.target_id):
+        raise TableError(f"to.table: {planned.target_arn} was dropped since this run was planned; start a new run")
+
+
+def _is_ours(context: RestoreContext, found: Claim | None, target: Table) -> bool:
+    """Whether this very run claimed this very table."""
+    return found is not None and (found.target_id, found.source_id) == (target.table_id, context.run)
 
 
 def _take(context: RestoreContext, backup: Backup, prepared: Prepared) -> Prepared:
@@ -211,7 +237,7 @@ def _with_keys(keys: TableKeys, backup: Backup) -> dict[str, Any]:
     }
 
 
-def _segments(job: Any, backup: Backup) -> tuple[int, str]:
+def segments_of(job: Any, backup: Backup) -> tuple[int, str]:
     files, items = len(backup.files), backup.summary.items
     if isinstance(job.segments, int):
         return job.segments, f"segments: {job.segments}, as the job says"

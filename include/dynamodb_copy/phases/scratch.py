@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from datetime import datetime
 from hashlib import sha256
 from typing import Any
 
+from dynamodb_copy.aws.faults import ResourceInUseError, ResourceMissingError
 from dynamodb_copy.aws.tables import Table, delete_table, describe, table_names, tags, untag
 from dynamodb_copy.errors import TargetRefusedError
 from dynamodb_copy.job import DrillJob, RestoreJob
@@ -59,21 +61,27 @@ def keep(context: AnyContext, name: str) -> None:
 
 def drop_leftovers(context: DrillContext) -> list[str]:
     """Drop scratch tables that runs left behind more than a day ago; return what was done, a line each."""
-    told = []
+    told: list[str] = []
     for name in table_names(context.target_client):
-        table = describe(context.target_client, name) if _SCRATCH_NAME.fullmatch(name) else None
-        mark = _mark(context, table) if table is not None else None
-        if table is None or mark is None or not _is_old(context, table):
-            continue
-        found = claim_on(context.rows, table.arn)
-        if found is None or (refusal := _refusal(table, found)):
-            told.append(
-                f"{table.arn} looks like a drill's leftover and stays: {refusal if found else 'no run claims it'}"
-            )
-            continue
-        delete_table(context.target_client, name)
-        told.append(f"{table.arn}, left behind by {mark}, was dropped")
+        if _SCRATCH_NAME.fullmatch(name):
+            with suppress(ResourceMissingError, ResourceInUseError):  # another drill was faster
+                told += _dropped(context, name)
     return told
+
+
+def _dropped(context: DrillContext, name: str) -> list[str]:
+    table = describe(context.target_client, name)
+    if table is None or not table.is_active or not _is_old(context, table):
+        return []
+    mark = _mark(context, table)
+    if mark is None:
+        return []
+    found = claim_on(context.rows, table.arn)
+    refusal = "no run claims it" if found is None else _refusal(table, found)
+    if refusal:
+        return [f"{table.arn} looks like a drill's leftover and stays: {refusal}"]
+    delete_table(context.target_client, name)
+    return [f"{table.arn}, left behind by {mark}, was dropped"]
 
 
 def _check(context: AnyContext, table: Table, *, run: str, run_id: str) -> None:

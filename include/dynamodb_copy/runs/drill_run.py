@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import datetime
+from contextlib import contextmanager, nullcontext
+from datetime import UTC, datetime
 
 from dynamodb_copy.aws.tables import describe
 from dynamodb_copy.drill_report import DrillReport
@@ -13,10 +13,11 @@ from dynamodb_copy.job import DrillJob
 from dynamodb_copy.model import Segment, Tally
 from dynamodb_copy.phases import choosing, drilling, restoring, scratch
 from dynamodb_copy.phases.choosing import Choice
-from dynamodb_copy.phases.context import RestoreContext
+from dynamodb_copy.phases.context import AnyContext, RestoreContext
 from dynamodb_copy.phases.copying import Progress, copy
+from dynamodb_copy.phases.forecasting_restores import RestoreForecast, forecast_drill
 from dynamodb_copy.phases.prepare import Prepared
-from dynamodb_copy.phases.timing import timed
+from dynamodb_copy.phases.timing import spans, timed
 from dynamodb_copy.report import Verdict
 from dynamodb_copy.runs.opened import Run
 from dynamodb_copy.state.plans import Plan, load_plan
@@ -32,8 +33,13 @@ class DrillRun(Run[DrillJob]):
 
     def choose(self, as_of: datetime | None = None) -> Choice:
         """Choose the backup; a second call returns the first choice."""
-        with self._opened() as context, timed(context, "choose"):
+        with self._opened() as context, _timed_once(context, "choose"):
             return drilling.choose(context, as_of)
+
+    def began(self) -> datetime:
+        """When the run's first attempt began to choose its backup; only after `choose`."""
+        with self._opened() as context:
+            return datetime.fromtimestamp(spans(context)["choose"].began, UTC)
 
     def drop_leftovers(self) -> list[str]:
         """Drop scratch tables that dead runs left behind; return what was done, a line each."""
@@ -42,7 +48,7 @@ class DrillRun(Run[DrillJob]):
 
     def create(self) -> Prepared:
         """Create the scratch table."""
-        with self._rehearsed() as restore, timed(restore, "create"):
+        with self._rehearsed() as restore, _timed_once(restore, "create"):
             return restoring.prepare(restore, scratch.scratch_tags(restore.run_id))
 
     def target_is_active(self) -> bool:
@@ -53,7 +59,7 @@ class DrillRun(Run[DrillJob]):
 
     def plan(self) -> Plan:
         """Decide segments and limits; a second call returns the stored plan."""
-        with self._rehearsed() as restore, timed(restore, "plan"):
+        with self._rehearsed() as restore, _timed_once(restore, "plan"):
             return restoring.plan(restore)
 
     def copy(self, segment: Segment, on_progress: Progress) -> Tally:
@@ -63,12 +69,12 @@ class DrillRun(Run[DrillJob]):
 
     def check_rows(self) -> drilling.Rows:
         """Count on all sides; raises ContentDiffersError."""
-        with self._rehearsal_planned() as (restore, plan), timed(restore, "check rows"):
+        with self._rehearsal_planned() as (restore, plan), _timed_once(restore, "check rows"):
             return drilling.check_rows(restore, plan)
 
     def check_content(self) -> Verdict:
         """Compare the scratch table with the backup; raises ContentDiffersError."""
-        with self._rehearsal_planned() as (restore, plan), timed(restore, "check content"):
+        with self._rehearsal_planned() as (restore, plan), _timed_once(restore, "check content"):
             return drilling.check_content(restore, plan)
 
     def report(self, triggered: datetime) -> DrillReport:
@@ -87,6 +93,11 @@ class DrillRun(Run[DrillJob]):
             scratch.keep(restore, restore.job.target.table)
             return restore.job.target.table
 
+    def forecast(self) -> RestoreForecast:
+        """Say which backup would be restored and how long that would take; touches nothing."""
+        with self._opened() as context:
+            return forecast_drill(context)
+
     @contextmanager
     def _rehearsed(self) -> Iterator[RestoreContext]:
         with self._opened() as context:
@@ -96,6 +107,16 @@ class DrillRun(Run[DrillJob]):
     def _rehearsal_planned(self) -> Iterator[tuple[RestoreContext, Plan]]:
         with self._rehearsed() as restore:
             yield restore, load_plan(restore.rows, restore.run)
+
+
+@contextmanager
+def _timed_once(context: AnyContext, phase: str) -> Iterator[None]:
+    """Time a phase that a continued run goes through again in no time: what it took at first counts."""
+    context.ensure_state()
+    span = spans(context).get(phase)
+    is_over = span is not None and span.ended is not None
+    with nullcontext() if is_over else timed(context, phase):
+        yield
 
 
 def require_recovered(report: DrillReport) -> None:

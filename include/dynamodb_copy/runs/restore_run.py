@@ -9,7 +9,10 @@ from dynamodb_copy.job import RestoreJob
 from dynamodb_copy.model import Segment, Tally
 from dynamodb_copy.phases import choosing, importing, restoring
 from dynamodb_copy.phases.choosing import Choice
+from dynamodb_copy.phases.comparing_restores import compare_with_backup
+from dynamodb_copy.phases.context import local_schedules
 from dynamodb_copy.phases.copying import Progress, copy
+from dynamodb_copy.phases.forecasting_restores import RestoreForecast, forecast_restore
 from dynamodb_copy.phases.prepare import Prepared
 from dynamodb_copy.report import Report, Verdict
 from dynamodb_copy.runs.opened import Run
@@ -22,8 +25,7 @@ class RestoreRun(Run[RestoreJob]):
     def choose(self, as_of: datetime | None = None) -> Choice:
         """Choose the backup; a second call returns the first choice. `as_of` overrides the job's `restore`."""
         with self._opened() as context:
-            asked = None if context.job.restore == "latest" else context.job.restore
-            return choosing.choose(context, as_of or asked)
+            return choosing.choose(context, as_of or self._asked)
 
     def prepare(self) -> Prepared:
         """Refuse what must not be, create what is missing. Only with `engine: load`, like `plan` and `copy`."""
@@ -58,11 +60,28 @@ class RestoreRun(Run[RestoreJob]):
     def verify(self) -> Verdict:
         """Compare the table with what the backup holds; raises ContentDiffersError."""
         if self.job.engine == "import":
-            self.plan()
+            with self._opened() as context:
+                importing.plan(context)
         with self._planned() as planned:
             return restoring.verify(*planned)
 
     def seal(self) -> Report:
         """Give a created table its TTL and tags, and write the run's report."""
-        with self._planned() as planned:
-            return restoring.seal(*planned)
+        with self._planned() as (context, plan):
+            seal = importing.seal if context.job.engine == "import" else restoring.seal
+            return seal(context, plan)
+
+    def forecast(self) -> RestoreForecast:
+        """Say which backup would be restored, into what and how long that would take; touches nothing."""
+        with self._opened() as context:
+            return forecast_restore(context, self._asked)
+
+    def compare(self, as_of: datetime | None = None, *, show_keys: bool = False) -> Verdict:
+        """Compare the table with the newest backup as both are now; writes nothing. `as_of` as for `choose`."""
+        with self._opened(schedule=local_schedules()) as context:
+            return compare_with_backup(context, as_of or self._asked, show_keys=show_keys)
+
+    @property
+    def _asked(self) -> datetime | None:
+        """Up to when the job wants a backup."""
+        return None if self.job.restore == "latest" else self.job.restore

@@ -13,9 +13,8 @@ from typing import BinaryIO, NamedTuple, cast
 
 from dynamodb_copy.aws.objects import Bucket
 from dynamodb_copy.errors import BackupRefusedError
-from dynamodb_copy.formats.dynamodb_json import sorted_line
-from dynamodb_copy.formats.item_lines import items_of, line_blocks
-from dynamodb_copy.model import Change, Cursor, KeySchema, Page, Put, Segment, Tally
+from dynamodb_copy.formats.item_lines import line_blocks, puts_of
+from dynamodb_copy.model import Cursor, KeySchema, Page, Segment, Tally
 
 PAGE_BYTES = 340_000
 """Of lines: as much as one scan request aims at."""
@@ -98,9 +97,8 @@ class NativeExport:
             unread = block[max(0, start.line - line) :]
             line += len(block)
             if unread:
-                items = items_of(unread, self.keys, name, line - len(unread) + 1)
-                puts: list[Change] = [Put(item, line=sorted_line(item)) for item in items]
-                yield Page(puts, {"file": start.file, "line": line}, Tally(pages=1), is_distinct=True)
+                puts = puts_of(unread, self.keys, name, line - len(unread) + 1)
+                yield Page([*puts], {"file": start.file, "line": line}, Tally(pages=1), is_distinct=True)
         if line != data_file.items:
             raise self._damaged(data_file, "count", f"{line} items", str(data_file.items))
 

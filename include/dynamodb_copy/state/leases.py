@@ -90,9 +90,10 @@ class Lease:
 
     def _busy(self, row: Row | None) -> TargetBusyError:
         held = self._key.partition.partition("#")[2]
+        field = "to.s3" if held.startswith("s3://") else "to.table"
         return TargetBusyError(
-            f"to.table: {held}: run {_holder(row)!r} is at work there; one run at a time may write to a table: "
-            "wait for its end or stop it"
+            f"{field}: {held}: run {_holder(row)!r} is at work there; one run at a time may write there: wait for its "
+            "end or stop it"
         )
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 
 import orjson
 
 from dynamodb_copy.aws.faults import ResourceMissingError
-from dynamodb_copy.state.rows import Row, RowKey, StateRows
+from dynamodb_copy.state.rows import RUN_DAYS, Row, RowKey, StateRows, expiry
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,14 +32,30 @@ def root_of(rows: StateRows, backup_id: str) -> str | None:
 
 
 def remember_proof(rows: StateRows, backup_id: str, proof: Proof) -> None:
-    """Keep that a drill proved the backup."""
-    rows.update(_key(backup_id), {"proof": {"S": orjson.dumps(asdict(proof)).decode()}})
+    """Keep that a drill proved the backup, if there is a state table beside it: a moved backup may have none."""
+    with suppress(ResourceMissingError):
+        rows.update(_key(backup_id), {"proof": {"S": orjson.dumps(asdict(proof)).decode()}})
 
 
 def proof_of(rows: StateRows, backup_id: str) -> Proof | None:
     """The last drill that proved the backup."""
     row = _row(rows, backup_id)
     return Proof(**orjson.loads(row["proof"]["S"])) if row and "proof" in row else None
+
+
+def condemn(rows: StateRows, backup_id: str, uri: str) -> None:
+    """Keep that the backup at this address is to be deleted, so that a deletion which is cut short can be ended."""
+    rows.update(_key(backup_id), {"condemned": {"S": uri}})
+
+
+def is_condemned(rows: StateRows, backup_id: str, uri: str) -> bool:
+    """Whether the deletion of the backup at this address has begun; a copy of it may well live on at another."""
+    return (_row(rows, backup_id) or {}).get("condemned") == {"S": uri}
+
+
+def forget(rows: StateRows, backup_id: str) -> None:
+    """Let what is remembered of a deleted backup expire; until then an edited copy of it is still told apart."""
+    rows.update(_key(backup_id), {"expires_at": expiry(RUN_DAYS)})
 
 
 def _row(rows: StateRows, backup_id: str) -> Row | None:

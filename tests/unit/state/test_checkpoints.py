@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dynamodb_copy.errors import LeaseLostError
-from dynamodb_copy.model import BUCKETS, DIGEST_MODULUS, Checkpoint, Cursor, Digest, Segment, Tally
+from dynamodb_copy.model import BUCKETS, DIGEST_MODULUS, Checkpoint, Cursor, Digest, Part, Segment, Tally
 from dynamodb_copy.state.checkpoints import StateCheckpoints, segment_key
 from dynamodb_copy.state.leases import Lease
 from fakes import StoppedClock
@@ -122,10 +122,30 @@ TALLIES = st.builds(
 )
 
 
-@given(cursor=st.one_of(st.none(), st.dictionaries(NAMES, KEYS, max_size=2)), tally=TALLIES, done=st.booleans())
-def test_every_checkpoint_is_read_back_as_it_was_saved(cursor: Cursor | None, tally: Tally, *, done: bool) -> None:
+PARTS = st.lists(st.builds(Part, NAMES, COUNTS, COUNTS, NAMES, NAMES, NAMES), max_size=3).map(tuple)
+
+
+@given(
+    cursor=st.one_of(st.none(), st.dictionaries(NAMES, KEYS, max_size=2)),
+    tally=TALLIES,
+    done=st.booleans(),
+    parts=PARTS,
+)
+def test_every_checkpoint_is_read_back_as_it_was_saved(
+    cursor: Cursor | None, tally: Tally, *, done: bool, parts: tuple[Part, ...]
+) -> None:
     checkpoints = leased_by("first", MemoryRows())
 
-    checkpoints.save(SEGMENT, Checkpoint(cursor, tally, done=done))
+    checkpoints.save(SEGMENT, Checkpoint(cursor, tally, done=done, parts=parts))
 
-    assert checkpoints.load(SEGMENT) == Checkpoint(cursor, tally, done=done)
+    assert checkpoints.load(SEGMENT) == Checkpoint(cursor, tally, done=done, parts=parts)
+
+
+def test_a_checkpoint_of_a_run_that_was_begun_before_there_were_parts_has_none() -> None:
+    rows = MemoryRows()
+    checkpoints = leased_by("first", rows)
+    checkpoints.save(SEGMENT, HALFWAY)
+
+    del rows.rows[segment_key(RUN, SEGMENT)]["parts"]
+
+    assert checkpoints.load(SEGMENT) == HALFWAY

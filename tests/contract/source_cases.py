@@ -1,0 +1,107 @@
+"""Every source that there is, over given items, and what it reads from as seen without it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from typing import NamedTuple
+
+from contract.emulated_table import KeyTypes, emulated_table, schema_of
+from dynamodb_copy.aws.objects import Bucket
+from dynamodb_copy.catalogue import open_backup
+from dynamodb_copy.formats.dynamodb_json import key_hash
+from dynamodb_copy.model import Item, Put
+from dynamodb_copy.ports import Source
+from dynamodb_copy.sources.table_scan import TableScan, whole_items
+from fakes import CountingLimiter, FakeWire, ListSource, MemoryTable, in_pages
+from stack.native_layout import is_data_file, written_export
+from stack.native_objects import put_files
+from stored_backups import EXPORT, items_in, source_of, write_backup
+from unit.aws.buckets import bucket_at, new_bucket, s3
+from unit.memory_bucket import MemoryBucket
+
+_FILES = 9
+"""Of a backup: more than one for each segment that a test asks for."""
+
+
+class Asked(NamedTuple):
+    """What a test wants to read."""
+
+    items: Sequence[Item]
+    key_types: KeyTypes
+    segments: int
+
+
+class SourceCase(NamedTuple):
+    """A source, and what it reads from, seen without it."""
+
+    source: Source
+    stored: Callable[[], list[Item]]
+    costs_units: bool = True  # whether reading uses a table's capacity
+
+
+Builder = Callable[[Asked, str, ExitStack], SourceCase]
+"""(what to read, the emulator's endpoint, where to leave what has to be closed) to a case."""
+
+
+def list_source(asked: Asked, _: str, __: ExitStack) -> SourceCase:
+    keys, puts = schema_of(asked.key_types), [Put(item) for item in asked.items]
+    parts = [[put for put in puts if key_hash(put.item, keys)[0] % asked.segments == n] for n in range(asked.segments)]
+    return SourceCase(ListSource(*(in_pages(part, 4) for part in parts)), lambda: [put.item for put in puts])
+
+
+def scan_of_memory(asked: Asked, _: str, __: ExitStack) -> SourceCase:
+    table = MemoryTable("orders", schema_of(asked.key_types), asked.items)
+    request = whole_items("orders", consistent=True)
+    return SourceCase(TableScan(FakeWire(table.answer), request, asked.segments, CountingLimiter), lambda: table.items)
+
+
+def scan_of_a_table(asked: Asked, endpoint: str, stack: ExitStack) -> SourceCase:
+    table = stack.enter_context(emulated_table(endpoint, asked.key_types))
+    table.put(asked.items)
+    wire = stack.enter_context(table.wire())
+    request = whole_items(table.name, consistent=True)
+    return SourceCase(TableScan(wire, request, asked.segments, CountingLimiter), lambda: table.items)
+
+
+def export_in_memory(asked: Asked, _: str, __: ExitStack) -> SourceCase:
+    return _of_backup(MemoryBucket(written_export(EXPORT, _shares(asked))), asked)
+
+
+def export_in_s3(asked: Asked, endpoint: str, _: ExitStack) -> SourceCase:
+    export = replace(EXPORT, bucket=new_bucket(endpoint))
+    put_files(s3(endpoint), export, written_export(export, _shares(asked)))
+    return _of_backup(bucket_at(endpoint, export.bucket), asked)
+
+
+def backup_in_s3(asked: Asked, endpoint: str, _: ExitStack) -> SourceCase:
+    bucket = bucket_at(endpoint, new_bucket(endpoint))
+    write_backup(bucket, _shares(asked), keys=schema_of(asked.key_types))
+    return _of_backup(bucket, asked)
+
+
+SOURCES: list[Builder] = [
+    list_source,
+    scan_of_memory,
+    scan_of_a_table,
+    export_in_memory,
+    export_in_s3,
+    backup_in_s3,
+]
+
+
+def _of_backup(bucket: Bucket, asked: Asked) -> SourceCase:
+    backup = open_backup(bucket, EXPORT.folder, lambda _: None)
+
+    def stored() -> list[Item]:
+        keys = [found.key for found in bucket.objects(EXPORT.folder) if is_data_file(found.key)]
+        contents = [bucket.read(key, most_bytes=1 << 30) or b"" for key in keys]
+        return [item for content in contents for item in items_in(content)]
+
+    return SourceCase(source_of(backup, schema_of(asked.key_types), asked.segments), stored, costs_units=False)
+
+
+def _shares(asked: Asked) -> list[Sequence[Item]]:
+    """One for each data file; without items, the service writes files that are empty, and we write none."""
+    return [asked.items[number::_FILES] for number in range(_FILES)]
