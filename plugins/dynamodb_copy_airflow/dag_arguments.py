@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from airflow.sdk import CronTriggerTimetable, DeltaTriggerTimetable, get_parsing_context
 from airflow.sdk.definitions.deadline import DeadlineAlert, DeadlineReference
 
 from dynamodb_copy.job import Job, jobs_folder, load_folder
 from dynamodb_copy_airflow import notifiers
+from dynamodb_copy_airflow.runs import AnyJob
 
 _RETRY_DELAY_GROWTH = 2.0  # Airflow adds a jitter of up to the same delay again
 _LONGEST_RETRY_DELAY = timedelta(hours=1)
 
+J = TypeVar("J", bound=Job)
 
-def jobs_to_build() -> list[Job]:
-    """The valid jobs of the jobs folder; in a task's process its own alone, because each start parses them again."""
+
+def jobs_to_build(kind: type[J]) -> list[J]:
+    """The valid jobs of a kind in the jobs folder; in a task's process its own alone: each start parses them again."""
     wanted = get_parsing_context().dag_id
-    return [job for job in load_folder(jobs_folder()).jobs if wanted in {None, job.name}]
+    jobs = load_folder(jobs_folder()).jobs
+    return [job for job in jobs if isinstance(job, kind) and wanted in {None, job.name}]
 
 
-def dag_arguments(job: Job, *, kind: str, shape: str) -> dict[str, Any]:
+def dag_arguments(job: AnyJob, *, kind: str, shape: str) -> dict[str, Any]:
     """All arguments but the schedule; `kind` is the first tag, `shape` stands between description and file."""
     return {
         "dag_id": job.name,

@@ -9,8 +9,9 @@ from typing import Any
 from airflow.providers.amazon.aws.notifications.sns import SnsNotifier
 from airflow.sdk.definitions.callback import AsyncCallback
 
-from dynamodb_copy.job import Job, Notify
+from dynamodb_copy.job import BackupJob, DrillJob, Job, Notify, RestoreJob
 from dynamodb_copy_airflow.connections import NamedSnsHook
+from dynamodb_copy_airflow.runs import AnyJob
 
 _log = logging.getLogger(__name__)
 
@@ -34,13 +35,11 @@ def on_failure(job: Job) -> NamedSnsNotifier | None:
     return NamedSnsNotifier(**_message(job, job.notify, job.notify.on_failure, ("failed", text)))
 
 
-def on_success(job: Job) -> NamedSnsNotifier | None:
+def on_success(job: AnyJob) -> NamedSnsNotifier | None:
     """What tells about a run that succeeded, if the job asks for it."""
     if not (job.notify and job.notify.on_success):
         return None
-    text = (
-        f"{job.name}: run {{{{ run_id }}}} copied {job.source.table} to {job.target.table}; seal's log has the report."
-    )
+    text = f"{job.name}: run {{{{ run_id }}}} {_done(job)}."
     return NamedSnsNotifier(**_message(job, job.notify, job.notify.on_success, ("succeeded", text)))
 
 
@@ -55,6 +54,16 @@ def on_late(job: Job) -> AsyncCallback:
 async def log_lateness(job_name: str) -> None:
     """Tell the triggerer's log; Airflow shows the missed deadline itself."""
     _log.warning("%s: a run is late", job_name)
+
+
+def _done(job: AnyJob) -> str:
+    if isinstance(job, BackupJob):
+        return f"backed up {job.source.table} to {job.target.s3}; seal's log has the report"
+    if isinstance(job, RestoreJob):
+        return f"restored {job.source.s3} into {job.target.table}; seal's log has the report"
+    if isinstance(job, DrillJob):
+        return f"recovered {job.source.s3} within the objectives; report's log has the figures"
+    return f"copied {job.source.table} to {job.target.table}; seal's log has the report"
 
 
 def _message(job: Job, notify: Notify, topic_arn: str, news: tuple[str, str]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""One operator per verb: it opens the run and makes one call of the engine."""
+"""One operator per verb, which opens the run and calls the engine; these are of copies, or shared by several kinds."""
 
 from __future__ import annotations
 
@@ -7,41 +7,34 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from airflow.sdk import Asset, BaseOperator, Context
+from airflow.sdk import BaseOperator, Context
+from airflow.sdk.definitions.mappedoperator import MappedOperator
 from airflow.sdk.exceptions import AirflowFailException
 
-from dynamodb_copy.assembly import CopyRun, open_run
+from dynamodb_copy.assembly import AnyRun, BackupRun, CopyRun, RestoreRun
 from dynamodb_copy.collector import frozen_collector
-from dynamodb_copy.job import Job
 from dynamodb_copy.model import Segment
-from dynamodb_copy.report import Report
-from dynamodb_copy_airflow.connections import airflow_clients
-from dynamodb_copy_airflow.failures import airflow_errors
+from dynamodb_copy_airflow.assets import figures, target_asset
 from dynamodb_copy_airflow.progress import ProgressLog
-
-
-def run_name(context: Context) -> str:
-    """The engine's name of this DAG run: the same over retries and cleared tasks."""
-    ti = context["ti"]
-    return f"{ti.dag_id}/{ti.run_id}"
+from dynamodb_copy_airflow.runs import AnyJob, opened_run
 
 
 class JobOperator(BaseOperator):
     """Does one verb of one job; permanent failures are not retried, all others are."""
 
-    def __init__(self, *, job: Job, **kwargs: Any) -> None:
+    def __init__(self, *, job: AnyJob, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.job = job
         self._is_working = False
 
     @abstractmethod
-    def work(self, run: CopyRun, context: Context) -> Any:
-        """Make the one call of the engine."""
+    def work(self, run: Any, context: Context) -> Any:
+        """Call the engine; `run` is of the job's kind."""
 
     def execute(self, context: Context) -> Any:
         """Open the run and work."""
-        with airflow_errors(), self._interruptible(), airflow_clients() as connect:
-            return self.work(open_run(self.job, run_name(context), connect), context)
+        with self._interruptible(), opened_run(self.job, context) as run:
+            return self.work(run, context)
 
     def on_kill(self) -> None:
         """Leave the engine's call, so that it releases its leases: on SIGTERM Airflow calls this and does nothing else.
@@ -65,7 +58,7 @@ class JobOperator(BaseOperator):
 class PrepareOperator(JobOperator):
     """Refuses what must not be, and creates a missing target."""
 
-    def work(self, run: CopyRun, context: Context) -> None:  # noqa: ARG002 -- the operators share a signature
+    def work(self, run: CopyRun | RestoreRun, context: Context) -> None:  # noqa: ARG002 -- operators share a signature
         """Log what was found."""
         prepared = run.prepare()
         self.log.info("target %s %s", prepared.target_arn, "was created" if prepared.created else "exists")
@@ -76,7 +69,7 @@ class PrepareOperator(JobOperator):
 class PlanOperator(JobOperator):
     """Decides the segments once per run."""
 
-    def work(self, run: CopyRun, context: Context) -> list[list[int]]:  # noqa: ARG002 -- the operators share a signature
+    def work(self, run: AnyRun, context: Context) -> list[list[int]]:  # noqa: ARG002 -- operators share a signature
         """Return `[[index, total], …]` for the mapped copy.
 
         Raises:
@@ -101,7 +94,7 @@ class CopySegmentOperator(JobOperator):
         """What the grid shows in place of the map index: it is rendered before the copy and after it."""
         return Segment(*self.segment).label
 
-    def work(self, run: CopyRun, context: Context) -> None:  # noqa: ARG002 -- the operators share a signature
+    def work(self, run: AnyRun, context: Context) -> None:  # noqa: ARG002 -- operators share a signature
         """Copy, with progress in the log."""
         with frozen_collector():
             tally = run.copy(Segment(*self.segment), ProgressLog(self.job.name, self.log))
@@ -110,10 +103,20 @@ class CopySegmentOperator(JobOperator):
         )
 
 
+def copy_segments(task_id: str, job: AnyJob, plan: PlanOperator) -> MappedOperator:
+    """Declare one copy for each segment of the plan, as many at once as the job says."""
+    return CopySegmentOperator.partial(
+        task_id=task_id,
+        job=job,
+        max_active_tis_per_dagrun=job.parallel,
+        map_index_template="{{ task.segment_label }}",
+    ).expand(segment=plan.output)
+
+
 class MirrorOperator(JobOperator):
     """Deletes from the target what the source no longer has, within the job's guards."""
 
-    def work(self, run: CopyRun, context: Context) -> None:  # noqa: ARG002 -- the operators share a signature
+    def work(self, run: CopyRun, context: Context) -> None:  # noqa: ARG002 -- operators share a signature
         """Log how many keys went."""
         self.log.info("deleted %s keys that the source does not have", f"{run.mirror():,}")
 
@@ -121,7 +124,7 @@ class MirrorOperator(JobOperator):
 class VerifyOperator(JobOperator):
     """Compares the target with what was read; a target that differs fails the run."""
 
-    def work(self, run: CopyRun, context: Context) -> None:  # noqa: ARG002 -- the operators share a signature
+    def work(self, run: CopyRun | RestoreRun, context: Context) -> None:  # noqa: ARG002 -- operators share a signature
         """Log the verdict and what it proves."""
         verdict = run.verify()
         self.log.info("%s: %s", verdict.outcome, verdict.statement)
@@ -130,25 +133,8 @@ class VerifyOperator(JobOperator):
 class SealOperator(JobOperator):
     """Writes the run's report and tells the assets' consumers that the target is complete."""
 
-    def work(self, run: CopyRun, context: Context) -> None:
+    def work(self, run: CopyRun | BackupRun | RestoreRun, context: Context) -> None:
         """Log the report and put its figures on the asset event."""
         report = run.seal()
         self.log.info("%s", report.render())
         context["outlet_events"][target_asset(self.job)].extra.update(figures(report))
-
-
-def target_asset(job: Job) -> Asset:
-    """The asset that the job updates: `dynamodb://region/table`."""
-    return Asset(f"dynamodb://{job.target.region}/{job.target.table}")
-
-
-def figures(report: Report) -> dict[str, Any]:
-    """The report's totals and verdict as JSON: no list, no key, so that an asset event stays small."""
-    values = report.as_dict()
-    lists = {"differing", "differing_buckets"}
-    return {
-        **{name: values[name] for name in ("job", "run_id", "source", "target", "started", "finished", "deleted")},
-        **values["totals"],
-        "segments": len(report.segments),
-        "verdict": {name: value for name, value in values["verdict"].items() if name not in lists},
-    }

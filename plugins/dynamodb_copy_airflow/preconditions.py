@@ -11,7 +11,8 @@ from typing import Any
 from dynamodb_copy.aws.clients import Connect, control
 from dynamodb_copy.aws.faults import ResourceMissingError
 from dynamodb_copy.job import Precondition
-from dynamodb_copy.job.sections import ObjectAt, PrefixAt, TableAt
+from dynamodb_copy.job.places import TableAt
+from dynamodb_copy.job.preconditions import ObjectAt, PrefixAt
 
 
 def holds(precondition: Precondition, connect: Connect, *, s3_region: str) -> bool:

@@ -24,9 +24,12 @@ from dynamodb_copy.errors import CopyError
 from dynamodb_copy.job import BackupJob, CopyJob, RestoreJob, read_job
 from dynamodb_copy.model import Segment
 from dynamodb_copy.report import Verdict
+from dynamodb_copy.sinks import s3_backup
 from stack.emulators import boto_client
 
 _BATCH_ITEMS = 25
+_SMALL_PART_BYTES = 128 << 10
+_SMALL_PIECE_BYTES = 48 << 10
 _POLL_SECONDS = 0.02
 _PATIENCE_SECONDS = 300.0
 
@@ -60,6 +63,12 @@ class BenchmarkRun:
             time.sleep(_POLL_SECONDS)
         run.plan()
         return run
+
+    def seal(self) -> None:
+        """Make what was stored a backup."""
+        run = self.open()
+        assert isinstance(run, BackupRun)
+        run.seal()
 
     def verdict(self) -> Verdict:
         """Verify the copy or the restore."""
@@ -114,6 +123,13 @@ def copying(run: BenchmarkRun) -> Iterator[Attempt]:
 
 
 @contextmanager
+def copying_in_small_parts(run: BenchmarkRun) -> Iterator[Attempt]:
+    """The same, with a backup's parts, and their pieces, as many as those of a table hundreds of times larger."""
+    with attempting(_copy_in_small_parts, run) as attempt:
+        yield attempt
+
+
+@contextmanager
 def copying_plainly(endpoints: Endpoints, target_table: str, items: int) -> Iterator[Attempt]:
     """Copy about as many items with nothing but a boto3 client, as one writes it without further thought."""
     with attempting(_copy_plainly, endpoints, target_table, items) as attempt:
@@ -146,6 +162,12 @@ def _copy(reports: Connection, run: BenchmarkRun) -> None:
 
     with frozen_collector():
         measure(reports, copy_all)
+
+
+def _copy_in_small_parts(reports: Connection, run: BenchmarkRun) -> None:
+    s3_backup.PART_BYTES = _SMALL_PART_BYTES
+    s3_backup._PIECE_BYTES = _SMALL_PIECE_BYTES  # noqa: SLF001 - of no meaning to S3 itself, whose least is 5 MiB
+    _copy(reports, run)
 
 
 def _copy_segment(run: CopyRun | BackupRun | RestoreRun, segment: Segment) -> tuple[int, str]:

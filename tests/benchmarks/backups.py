@@ -7,35 +7,38 @@ import json
 import os
 from collections.abc import Iterator
 from multiprocessing.connection import Connection
-from typing import Any
-
-import yaml
 
 from benchmarks.attempt import BenchmarkRun, Outcome, attempting, copying, measure
 from benchmarks.endpoints import canned_endpoint
 from benchmarks.figures import Figure, at_least, at_most
-from benchmarks.material import ITEMS_TABLE, REGIONS, SOURCE, TARGET
-from dynamodb_copy.assembly import BackupRun
-from stack.emulators import ACCOUNT, boto_client
+from benchmarks.material import (
+    BUCKET,
+    ITEMS_TABLE,
+    REGIONS,
+    SOURCE,
+    TARGET,
+    backup_text,
+    create_bucket,
+    restore_text,
+)
+from stack.emulators import ACCOUNT
 
 _ITEMS = 400_000
 _PROVIDERS_ITEMS = 40_000
 _BACKUP_SECONDS = 10.0
 _RESTORE_SECONDS = 20.0
 _TIMES_LESS_THAN_PROVIDER = 4.0
-_BUCKET = "benchmark-backups"
-_PLACE = {"s3": f"s3://{_BUCKET}/items", "region": REGIONS[TARGET], "connection": TARGET}
 
 
 def backup_cpu() -> Iterator[Figure]:
-    """Back up canned pages with digests and checksums on, restore them, and let the provider's operator do the first."""
+    """Back up canned pages with digests and checksums, restore them, and let the provider do the first."""
     with canned_endpoint(_ITEMS) as proxy:
         endpoints = dict.fromkeys((SOURCE, TARGET), proxy.endpoint)
-        _create_bucket(proxy.endpoint)
-        backup = BenchmarkRun(endpoints, _backup_text(), "backup-cpu")
+        create_bucket(proxy.endpoint)
+        backup = BenchmarkRun(endpoints, backup_text(read={"units": 20_000}), "backup-cpu")
         stored = _measured(backup)
-        _seal(backup)
-        restored = _measured(BenchmarkRun(endpoints, _restore_text(), "restore-cpu"))
+        backup.seal()
+        restored = _measured(BenchmarkRun(endpoints, restore_text("restored", write={"units": 150_000}), "restore-cpu"))
     providers = _providers()
     assert stored.items == restored.items == _ITEMS, (stored, restored)
     seconds, theirs = _per_million(stored), _per_million(providers)
@@ -48,7 +51,7 @@ def backup_cpu() -> Iterator[Figure]:
 def _providers() -> Outcome:
     """What the Amazon provider's operator takes for its scan of a smaller table."""
     with canned_endpoint(_PROVIDERS_ITEMS) as proxy:
-        _create_bucket(proxy.endpoint)
+        create_bucket(proxy.endpoint)
         with attempting(_export_by_the_provider, proxy.endpoint) as attempt:
             attempt.wait_until_copying()
             return attempt.outcome()
@@ -61,7 +64,7 @@ def _export_by_the_provider(reports: Connection, endpoint: str) -> None:
     operator = importlib.import_module("airflow.providers.amazon.aws.transfers.dynamodb_to_s3").DynamoDBToS3Operator(
         task_id="export",
         dynamodb_table_name=ITEMS_TABLE,
-        s3_bucket_name=_BUCKET,
+        s3_bucket_name=BUCKET,
         source_aws_conn_id="benchmark",
         file_size=64 << 20,
     )
@@ -80,30 +83,5 @@ def _measured(run: BenchmarkRun) -> Outcome:
         return attempt.outcome()
 
 
-def _seal(run: BenchmarkRun) -> None:
-    opened = run.open()
-    assert isinstance(opened, BackupRun)
-    opened.seal()
-
-
 def _per_million(outcome: Outcome) -> float:
     return 1e6 * outcome.cpu_seconds / outcome.items
-
-
-def _create_bucket(endpoint: str) -> None:
-    client = boto_client(endpoint, "s3", REGIONS[TARGET])
-    client.create_bucket(Bucket=_BUCKET, CreateBucketConfiguration={"LocationConstraint": REGIONS[TARGET]})
-
-
-def _backup_text() -> str:
-    source = {"table": ITEMS_TABLE, "region": REGIONS[SOURCE], "connection": SOURCE}
-    return _text(copy="full", to=_PLACE, read={"units": 20_000}, segments=1, **{"from": source})
-
-
-def _restore_text() -> str:
-    target = {"table": "restored", "region": REGIONS[TARGET], "connection": TARGET}
-    return _text(restore="latest", to=target, write={"units": 150_000}, segments=1, **{"from": _PLACE})
-
-
-def _text(**keys: Any) -> str:
-    return yaml.safe_dump(keys)

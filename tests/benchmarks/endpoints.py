@@ -56,12 +56,20 @@ def canned_endpoint(items_per_segment: int, *rules: Rule) -> Iterator[FaultProxy
 def two_dynalites(*rules: Rule) -> Iterator[TwoRegions]:
     """Two regions, the source with an empty table; `rules` stand before both."""
     with ExitStack() as stack:
-        direct, proxies = {}, {}
+        direct = {}
         for side in (SOURCE, TARGET):
             folder = Path(stack.enter_context(TemporaryDirectory(prefix="dynamodb-copy-bench-")))
             direct[side] = stack.enter_context(dynalite(folder, REGIONS[side])).endpoint
-            proxies[side] = stack.enter_context(FaultProxy(direct[side], *rules, *_unknown_to_dynalite()))
         create_items_table(direct[SOURCE])
+        yield stack.enter_context(behind_proxies(direct, *rules))
+
+
+@contextmanager
+def behind_proxies(direct: Endpoints, *rules: Rule) -> Iterator[TwoRegions]:
+    """A way to two dynalites, with proxies that see only what takes it."""
+    with ExitStack() as stack:
+        rules = (*rules, *_unknown_to_dynalite())
+        proxies = {side: stack.enter_context(FaultProxy(endpoint, *rules)) for side, endpoint in direct.items()}
         yield TwoRegions(direct, proxies)
 
 

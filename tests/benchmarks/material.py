@@ -1,4 +1,4 @@
-"""Tables of 400-byte items, and the jobs that copy them."""
+"""Tables of 400-byte items, and the jobs that copy them, back them up and restore them."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ SOURCE, TARGET = "source", "target"
 """Connections of the benchmarks' jobs."""
 REGIONS = {SOURCE: "us-east-1", TARGET: "us-west-2"}
 ITEMS_TABLE = "items"
+BUCKET = "benchmark-backups"
 KEYS = KeySchema("owner", "number")
 
 _WORDS = ("alpha", "bravo", "charlie", "delta", "echo", "foxtrot", "golf", "hotel")
@@ -54,6 +55,30 @@ def job_text(target_table: str = ITEMS_TABLE, **changes: Any) -> str:
         "segments": 1,
     }
     return yaml.safe_dump(keys | changes)
+
+
+def backup_text(prefix: str = "items", *, store: str = TARGET, **changes: Any) -> str:
+    """A job that backs `items` up with one segment and no limit; `store` is the connection of the bucket."""
+    source = {"table": ITEMS_TABLE, "region": REGIONS[SOURCE], "connection": SOURCE}
+    keys: dict[str, Any] = {"copy": "full", "from": source, "to": _place(prefix, store), "read": "unlimited"}
+    return yaml.safe_dump(keys | {"segments": 1} | changes)
+
+
+def restore_text(target_table: str, prefix: str = "items", *, store: str = TARGET, **changes: Any) -> str:
+    """A job that restores the latest backup with one segment and no limit."""
+    target = {"table": target_table, "region": REGIONS[TARGET], "connection": TARGET}
+    keys: dict[str, Any] = {"restore": "latest", "from": _place(prefix, store), "to": target, "write": "unlimited"}
+    return yaml.safe_dump(keys | {"segments": 1} | changes)
+
+
+def create_bucket(endpoint: str) -> None:
+    """Create the bucket of the backups."""
+    client = boto_client(endpoint, "s3", REGIONS[TARGET])
+    client.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGIONS[TARGET]})
+
+
+def _place(prefix: str, store: str) -> dict[str, str]:
+    return {"s3": f"s3://{BUCKET}/{prefix}", "region": REGIONS[TARGET], "connection": store}
 
 
 def create_items_table(endpoint: str) -> None:

@@ -14,6 +14,7 @@ from rich.console import Console
 from benchmarks.backups import backup_cpu
 from benchmarks.client_cpu import client_cpu
 from benchmarks.dag_run import dag_run
+from benchmarks.drill import drill
 from benchmarks.figures import Figure, show, write_json
 from benchmarks.limits import limits
 from benchmarks.memory import memory
@@ -22,7 +23,7 @@ from benchmarks.round_trips import round_trips
 Benchmark = Callable[[], Iterator[Figure]]
 
 BENCHMARKS: Mapping[str, Benchmark] = {
-    benchmark.__name__: benchmark for benchmark in (client_cpu, backup_cpu, round_trips, memory, limits, dag_run)
+    benchmark.__name__: benchmark for benchmark in (client_cpu, backup_cpu, round_trips, memory, limits, dag_run, drill)
 }
 
 

@@ -34,14 +34,14 @@ def _create_database() -> None:
     initdb()
 
 
-def run_once(dag_id: str) -> Any:
-    """Run a full copy's DAG from its first task to its last, in this process; return the DAG run."""
+def run_once(dag_id: str, file: str = "full_copy.py", **parameters: Any) -> Any:
+    """Run a DAG of that file from its first task to its last, in this process; return the DAG run."""
     from airflow.dag_processing.dagbag import DagBag  # noqa: PLC0415 -- the environment comes first
 
     _create_database()
     on_sigterm = signal.getsignal(signal.SIGTERM)
     try:
-        return DagBag(dag_folder=ROOT / "dags" / "full_copy.py").dags[dag_id].test()
+        return DagBag(dag_folder=ROOT / "dags" / file).dags[dag_id].test(run_conf=parameters)
     finally:
         signal.signal(signal.SIGTERM, on_sigterm)  # tasks leave a handler of their own
 

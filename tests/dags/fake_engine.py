@@ -30,6 +30,6 @@ class FakeEngine:
 def engine(monkeypatch: pytest.MonkeyPatch) -> FakeEngine:
     """The engine that operators, sensors and triggers call in this test."""
     fake = FakeEngine()
-    for module in ("operators", "sensors", "triggers"):
+    for module in ("runs", "triggers"):
         monkeypatch.setattr(f"dynamodb_copy_airflow.{module}.open_run", fake.open_run)
     return fake

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import cache
 from typing import Any
 
 import boto3
@@ -16,7 +15,7 @@ from dynamodb_copy.assembly import CopyRun, open_run
 from dynamodb_copy.aws import scanning
 from dynamodb_copy.aws.backoff import Clock
 from dynamodb_copy.aws.connection_pool import Timeouts
-from dynamodb_copy.job import Job
+from dynamodb_copy.job import CopyJob
 from dynamodb_copy.model import Segment, Tally
 from dynamodb_copy.report import Report
 from job_texts import job_of
@@ -31,18 +30,29 @@ LEASE_SECONDS = 3 * TIMEOUTS.request_seconds
 UNLIMITED = {"read": "unlimited", "write": "unlimited"}
 
 
-@cache
-def impatient_client(endpoint: str, region: str) -> Any:
+_session: Any = boto3.session.Session()  # its type wants the service's name as a literal; it keeps the models
+_clients: dict[tuple[str, str, str], Any] = {}
+
+
+def impatient_client(endpoint: str, region: str, service: str = "dynamodb") -> Any:
     """A stock client that soon gives up; made once, for that takes longer than most tests."""
-    session: Any = boto3.session.Session()  # its type wants the service's name as a literal
-    return session.client(
-        "dynamodb",
-        endpoint_url=endpoint,
-        region_name=region,
-        aws_access_key_id=ACCOUNT,
-        aws_secret_access_key="emulator",  # noqa: S106  emulators accept any
-        config=Config(connect_timeout=1, read_timeout=5, retries={"mode": "standard", "total_max_attempts": 2}),
-    )
+    known = (endpoint, region, service)
+    if known not in _clients:
+        _clients[known] = _session.client(
+            service,
+            endpoint_url=endpoint,
+            region_name=region,
+            aws_access_key_id=ACCOUNT,
+            aws_secret_access_key="emulator",  # noqa: S106  emulators accept any
+            config=Config(connect_timeout=1, read_timeout=5, retries={"mode": "standard", "total_max_attempts": 2}),
+        )
+    return _clients[known]
+
+
+def close_clients(endpoint: str) -> None:
+    """Hang up on an endpoint that is about to go."""
+    for known in [known for known in _clients if known[0] == endpoint]:
+        _clients.pop(known).close()
 
 
 def unseen(_segment: Segment, _tally: Tally) -> None:
@@ -159,8 +169,7 @@ class Pair:
 
     def connect(self, service: str, region: str, connection: str) -> Any:
         """Lead a connection to its endpoint."""
-        assert service == "dynamodb"
-        return impatient_client(self.endpoints[connection], region)
+        return impatient_client(self.endpoints[connection], region, service)
 
     @contextmanager
     def observed(self, *connections: str, rules: Sequence[Rule] = ()) -> Iterator[FaultProxy]:
@@ -172,10 +181,9 @@ class Pair:
                 yield proxy
             finally:
                 self.endpoints = before
-                impatient_client(proxy.endpoint, SOURCE_REGION).close()
-                impatient_client(proxy.endpoint, TARGET_REGION).close()
+                close_clients(proxy.endpoint)
 
-    def job(self, **changes: Any) -> Job:
+    def job(self, **changes: Any) -> CopyJob:
         """A job from the source to the target."""
         source = {"table": self.table, **changes.pop("from_", {})}
         target = {"table": self.table, **changes.pop("to_", {})}

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from dynamodb_copy.aws.tables import create_like, described, tags
+from dynamodb_copy.aws.table_creation import create_like
+from dynamodb_copy.aws.tables import described, tags
 from stack.emulators import boto_client
 
 pytestmark = pytest.mark.integration

@@ -357,6 +357,22 @@ def test_one_export_fails_as_told(table: ExportedTable, bucket: Bucket) -> None:
     assert completed["ExportStatus"] == "COMPLETED"
 
 
+def test_exports_are_listed_page_by_page_those_that_run_too(table: ExportedTable, bucket: Bucket) -> None:
+    arns = [table.exported(bucket.name)["ExportArn"], *[table.export(bucket.name)["ExportArn"] for _ in range(2)]]
+    asked = {"TableArn": table.description["TableArn"], "MaxResults": 2}
+
+    first = table.client.list_exports(**asked)
+    second = table.client.list_exports(**asked, NextToken=first["NextToken"])
+    of_others = table.client.list_exports(TableArn=table.description["TableArn"] + "-2")
+
+    summaries = [*first["ExportSummaries"], *second["ExportSummaries"]]
+    assert len(first["ExportSummaries"]) == 2
+    assert "NextToken" not in second
+    assert [summary["ExportArn"] for summary in summaries] == sorted(arns)
+    assert sorted(summary["ExportStatus"] for summary in summaries) == ["COMPLETED", "IN_PROGRESS", "IN_PROGRESS"]
+    assert of_others["ExportSummaries"] == []
+
+
 def test_an_unknown_export_is_refused(table: ExportedTable) -> None:
     with pytest.raises(ClientError, match="ExportNotFoundException"):
         table.look(f"{table.description['TableArn']}/export/01772530200417-5d0c8a2e")

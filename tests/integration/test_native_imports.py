@@ -211,6 +211,38 @@ def test_a_prefix_without_objects_gives_an_empty_table(table: ImportedTable, buc
     assert table.keys() == set()
 
 
+def test_imports_that_ended_are_listed_page_by_page_the_newest_first(table: ImportedTable, bucket: str) -> None:
+    arns = []
+    for run in range(2):
+        arns.append(table.start(bucket, "nothing/", run=run)["ImportArn"])
+        table.look(arns[-1])
+        table.look(arns[-1])
+        table.client.delete_table(TableName=table.name)
+    table.start(bucket, "nothing/", run=2)
+
+    first = table.client.list_imports(PageSize=1)
+    second = table.client.list_imports(PageSize=1, NextToken=first["NextToken"])
+
+    summaries = [*first["ImportSummaryList"], *second["ImportSummaryList"]]
+    assert [summary["ImportArn"] for summary in summaries] == arns[::-1]
+    assert {summary["ImportStatus"] for summary in summaries} == {"COMPLETED"}
+    assert "NextToken" not in second
+
+
+def test_the_warm_throughput_of_an_index_is_refused(table: ImportedTable, bucket: str) -> None:
+    index = {
+        "IndexName": "by-sk",
+        "KeySchema": [{"AttributeName": "sk", "KeyType": "HASH"}],
+        "Projection": {"ProjectionType": "KEYS_ONLY"},
+        "WarmThroughput": {"ReadUnitsPerSecond": 12_000, "WriteUnitsPerSecond": 4_000},
+    }
+
+    with pytest.raises(ClientError, match="WarmThroughput is not supported on Global Secondary Indexes"):
+        table.start(bucket, "nothing/", GlobalSecondaryIndexes=[index])
+
+    assert table.imports.started == []
+
+
 def test_an_unknown_import_is_refused(table: ImportedTable) -> None:
     with pytest.raises(ClientError, match="ImportNotFoundException"):
         table.look(f"arn:aws:dynamodb:{REGION}:123456789012:table/{table.name}/import/01772530200417-5d0c8a2e")

@@ -4,87 +4,25 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from functools import partial
-from itertools import count
 from typing import Any, TypeVar
 
 import pytest
 
 from dynamodb_copy.assembly import CopyRun
 from dynamodb_copy.aws.backoff import Clock
-from dynamodb_copy.aws.raw_json import Pending, Wire
 from dynamodb_copy.errors import AccessError, CopyError, LeaseLostError, TargetBusyError, TargetRefusedError
 from dynamodb_copy.model import Segment, Tally
 from dynamodb_copy.report import Report
-from integration.pair import LEASE_SECONDS, TIMEOUTS, Hurried, Pair, copied, impatient_client, item_of, unseen, whole
+from integration.killing import KilledError, Process, living
+from integration.pair import LEASE_SECONDS, TIMEOUTS, Hurried, Pair, copied, item_of, unseen, whole
 from stack.proxy_faults import Rule, access_denied, delayed, nth
 
 pytestmark = pytest.mark.integration
 
 T = TypeVar("T")
-
-
-class KilledError(BaseException):
-    """The process is no more."""
-
-
-class Process:
-    """Counts the requests of a process, and kills it before or after one of them; nothing leaves it after that."""
-
-    def __init__(self, dies_at: int, *, after_sending: bool) -> None:
-        self._dies_at = dies_at
-        self._after_sending = after_sending
-        self._requests = count(1)
-        self.is_doomed = False  # by the request under way
-        self._is_dead = False
-
-    def before(self, **_: Any) -> None:
-        """A request is about to be sent."""
-        if self._is_dead:
-            raise KilledError
-        self.is_doomed = next(self._requests) >= self._dies_at
-        if self.is_doomed and not self._after_sending:
-            self._die()
-
-    def after(self, **_: Any) -> None:
-        """A request was answered, which the process may not live to see."""
-        if self.is_doomed:
-            self._die()
-
-    def _die(self) -> None:
-        self._is_dead = True
-        raise KilledError
-
-
-@contextmanager
-def living(process: Process, endpoint: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """All requests of the block, of both planes, are this process's."""
-    send = Wire.post
-
-    def post(wire: Wire, operation: str, body: bytes, **options: Any) -> Pending:
-        process.before()
-        pending = send(wire, operation, body, **options)
-        if process.is_doomed:
-            pending.see_out(5.0)
-        process.after()
-        return pending
-
-    hooks = (("before-call.dynamodb", process.before), ("after-call.dynamodb", process.after))
-    clients = [impatient_client(endpoint, region) for region in ("us-east-1", "us-west-2")]
-    with monkeypatch.context() as patched:
-        patched.setattr(Wire, "post", post)
-        for client in clients:
-            for event, hook in hooks:
-                client.meta.events.register(event, hook)
-        try:
-            yield
-        finally:
-            for client in clients:
-                for event, hook in hooks:
-                    client.meta.events.unregister(event, hook)
 
 
 class Killing:

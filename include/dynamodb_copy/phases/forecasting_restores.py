@@ -15,7 +15,7 @@ from dynamodb_copy.phases.context import AnyContext, DrillContext, RestoreContex
 from dynamodb_copy.phases.listing import item_bytes
 from dynamodb_copy.phases.planning import write_limits
 from dynamodb_copy.phases.prepare import check_encryption, check_keys
-from dynamodb_copy.phases.restoring import segments_of, check_ownership, described_by
+from dynamodb_copy.phases.restoring import check_ownership, described_by, segments_of
 from dynamodb_copy.phases.scratch import scratch_name
 
 _BYTES_PER_WRITE_UNIT = 1024

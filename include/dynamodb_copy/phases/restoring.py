@@ -238,6 +238,7 @@ def _with_keys(keys: TableKeys, backup: Backup) -> dict[str, Any]:
 
 
 def segments_of(job: Any, backup: Backup) -> tuple[int, str]:
+    """How many segments, and why, in words."""
     files, items = len(backup.files), backup.summary.items
     if isinstance(job.segments, int):
         return job.segments, f"segments: {job.segments}, as the job says"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
 
@@ -21,6 +22,25 @@ def connect() -> Iterator[Connect]:
     """Clients by the name of an Airflow connection."""
     with airflow_clients() as connect:
         yield connect
+
+
+@dataclass
+class _Log:
+    lines: list[str] = field(default_factory=list)
+
+    def info(self, message: str, /, *args: object) -> None:
+        self.lines.append(message % args)
+
+    def warning(self, *_: object) -> None:
+        """Airflow's own: it misses its task runner."""
+
+
+@pytest.fixture
+def log_lines(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What operators and sensors log, as a person reads it."""
+    log = _Log()
+    monkeypatch.setattr("airflow.sdk.BaseOperator.log", log)
+    return log.lines
 
 
 @pytest.fixture

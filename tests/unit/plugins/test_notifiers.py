@@ -11,7 +11,7 @@ import pytest
 
 from dynamodb_copy.aws.clients import Connect
 from dynamodb_copy.errors import ConnectionMissingError
-from dynamodb_copy.job import Job
+from dynamodb_copy.job import CopyJob, read_job
 from dynamodb_copy_airflow import notifiers
 from job_texts import TOPIC, job_of
 
@@ -43,12 +43,12 @@ def inbox(moto_endpoint: str, table_name: str, connect: Connect, monkeypatch: py
     return Inbox(table_name, connect)
 
 
-def job(connection: str = "aws_oregon", **notify: str) -> Job:
+def job(connection: str = "aws_oregon", **notify: str) -> CopyJob:
     late_after = {"late_after": "1h"} if "on_late" in notify else {}
     return job_of(schedule="@daily", **late_after, notify={"connection": connection, **notify})
 
 
-def call_late(found: Job) -> None:
+def call_late(found: CopyJob) -> None:
     """Do what the triggerer does when a deadline is missed."""
     callback = notifiers.on_late(found)
     known = {"dag_run": {"dag_run_id": "scheduled__1"}, "deadline": {"deadline_time": "03:00"}}
@@ -107,7 +107,7 @@ def test_a_topic_that_nobody_named_is_not_told() -> None:
 def test_a_long_name_still_makes_a_subject_that_sns_takes() -> None:
     text = job(on_failure=TOPIC).text
 
-    notifier = notifiers.on_failure(Job.from_text("o" * 250, text))
+    notifier = notifiers.on_failure(read_job("o" * 250, text))
 
     assert notifier is not None
     assert notifier.subject is not None

@@ -16,6 +16,7 @@ from airflow.sdk.exceptions import AirflowFailException
 from dynamodb_copy.errors import ContentDiffersError, LeaseLostError
 from dynamodb_copy.model import Segment, Tally
 from dynamodb_copy.report import Report, SegmentReport, Verdict
+from dynamodb_copy_airflow.assets import target_asset
 from dynamodb_copy_airflow.operators import (
     CopySegmentOperator,
     JobOperator,
@@ -24,7 +25,6 @@ from dynamodb_copy_airflow.operators import (
     PrepareOperator,
     SealOperator,
     VerifyOperator,
-    target_asset,
 )
 from job_texts import job_of
 

@@ -10,22 +10,32 @@ import pytest
 from airflow.sdk.exceptions import AirflowFailException, TaskDeferred
 
 from dynamodb_copy.errors import ServiceUnavailableError, TableError
-from dynamodb_copy_airflow.sensors import TableActiveSensor
-from dynamodb_copy_airflow.triggers import TableActiveTrigger
-from job_texts import job_of
+from dynamodb_copy.job import BackupJob, CopyJob, DrillJob, RestoreJob
+from dynamodb_copy_airflow.runs import AnyJob
+from dynamodb_copy_airflow.sensors import Verb, VerbSensor
+from dynamodb_copy_airflow.triggers import VerbTrigger
+from job_texts import job_of, kind_of
 
 JOB = job_of(timeout="2h")
 
+WAITS: list[tuple[AnyJob, Verb, float]] = [
+    (kind_of(CopyJob), "target_is_active", 5),
+    (kind_of(RestoreJob), "target_is_active", 5),
+    (kind_of(DrillJob), "target_is_active", 5),
+    (kind_of(BackupJob, engine="export"), "export_is_done", 30),
+    (kind_of(RestoreJob, engine="import"), "import_is_done", 30),
+]
 
-def sensor() -> TableActiveSensor:
-    return TableActiveSensor(task_id="table_active", job=JOB)
+
+def sensor() -> VerbSensor:
+    return VerbSensor(task_id="table_active", job=JOB, verb="target_is_active")
 
 
-def trigger() -> TableActiveTrigger:
-    return TableActiveTrigger(job_name="orders", job_text=JOB.text, run_id="orders/manual", poll_seconds=0)
+def trigger(job: AnyJob = JOB, verb: Verb = "target_is_active") -> VerbTrigger:
+    return VerbTrigger(job_name="orders", job_text=job.text, run_id="orders/manual", verb=verb, poll_seconds=0)
 
 
-def fired(waiting: TableActiveTrigger) -> Any:
+def fired(waiting: VerbTrigger) -> Any:
     async def first() -> Any:
         return await anext(waiting.run())
 
@@ -38,14 +48,19 @@ def test_an_active_target_does_not_defer(engine: Any, context: Any) -> None:
     sensor().execute(context)
 
 
-def test_a_target_that_is_being_created_is_waited_for_in_the_triggerer(engine: Any, context: Any) -> None:
-    engine.verbs["target_is_active"] = lambda: False
+@pytest.mark.parametrize(("job", "verb", "poll_seconds"), WAITS)
+def test_what_is_not_so_yet_is_waited_for_in_the_triggerer(
+    job: AnyJob, verb: Verb, poll_seconds: float, engine: Any, context: Any
+) -> None:
+    engine.verbs[verb] = lambda: False
 
     with pytest.raises(TaskDeferred) as deferred:
-        sensor().execute(context)
+        VerbSensor(task_id="wait", job=job, verb=verb).execute(context)
 
-    assert deferred.value.timeout == JOB.timeout
-    assert deferred.value.trigger.run_id == "orders/scheduled__2026-12-01T02:00:00+00:00"
+    assert deferred.value.timeout == job.timeout
+    waiting = deferred.value.trigger
+    assert (waiting.verb, waiting.poll_seconds, waiting.job_text) == (verb, poll_seconds, job.text)
+    assert waiting.run_id == "orders/scheduled__2026-12-01T02:00:00+00:00"
 
 
 def test_the_triggerer_makes_the_same_trigger_again_from_plain_values(engine: Any) -> None:
@@ -56,14 +71,16 @@ def test_the_triggerer_makes_the_same_trigger_again_from_plain_values(engine: An
     again = getattr(import_module(module), name)(**arguments)
 
     assert again.serialize() == (path, arguments)
+    assert set(arguments) == {"job_name", "job_text", "run_id", "verb", "poll_seconds"}
     assert {type(value) for value in arguments.values()} <= {str, int, float}
 
 
-def test_the_trigger_opens_the_run_once_and_asks_until_the_target_is_active(engine: Any) -> None:
+@pytest.mark.parametrize(("job", "verb"), [(job, verb) for job, verb, _ in WAITS])
+def test_the_trigger_opens_the_run_once_and_asks_until_it_is_so(job: AnyJob, verb: Verb, engine: Any) -> None:
     answers = iter([False, False, True])
-    engine.verbs["target_is_active"] = lambda: next(answers)
+    engine.verbs[verb] = lambda: next(answers)
 
-    assert fired(trigger()) == {"refusal": None}
+    assert fired(trigger(job, verb)) == {"refusal": None}
     assert engine.opened == [("orders", "orders/manual")]
     assert list(answers) == []
 

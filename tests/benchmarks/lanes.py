@@ -1,0 +1,64 @@
+"""Disturbed runs side by side: most of their time goes by until the leases of the dead are over."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from queue import SimpleQueue
+from random import Random
+from typing import TypeVar
+
+from benchmarks.endpoints import TwoRegions, behind_proxies, two_dynalites
+from benchmarks.material import SOURCE, fill_items_table
+from dynamodb_copy.aws.connection_pool import Timeouts
+
+ITEMS = 20_000
+SEGMENTS = 2
+TIMEOUTS = Timeouts(connect_seconds=0.5, read_seconds=1.5)  # leases of 6 s: a retry does not wait long
+_LANES = 4
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One disturbance: alone in its lane, and at a moment that the seed decides."""
+
+    regions: TwoRegions
+    number: int  # from 0
+    random: Random
+
+
+@dataclass(frozen=True, slots=True)
+class Lanes:
+    """Ways to the same two emulators, of which each has one run at a time."""
+
+    seed: int
+    ways: Sequence[TwoRegions]
+
+    def all(self, name: str, count: int, disturb: Callable[[Case], T]) -> Iterator[T]:
+        """Disturb as often as asked, and yield what came of it in the order of the numbers."""
+        free: SimpleQueue[TwoRegions] = SimpleQueue()
+        for way in self.ways:
+            free.put(way)
+
+        def run(number: int) -> T:
+            way = free.get()
+            try:
+                return disturb(Case(way, number, Random(f"{self.seed} {name} {number}")))  # noqa: S311 - moments, not secrets
+            finally:
+                free.put(way)
+
+        with ThreadPoolExecutor(len(self.ways)) as threads:
+            yield from threads.map(run, range(count))
+
+
+@contextmanager
+def lanes(seed: int) -> Iterator[Lanes]:
+    """Two regions, the source with its items, and the ways to them."""
+    with ExitStack() as stack:
+        direct = stack.enter_context(two_dynalites()).direct
+        fill_items_table(direct[SOURCE], ITEMS)
+        yield Lanes(seed, [stack.enter_context(behind_proxies(direct)) for _ in range(_LANES)])
