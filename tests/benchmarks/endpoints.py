@@ -55,13 +55,20 @@ def canned_endpoint(items_per_segment: int, *rules: Rule) -> Iterator[FaultProxy
 @contextmanager
 def two_dynalites(*rules: Rule) -> Iterator[TwoRegions]:
     """Two regions, the source with an empty table; `rules` stand before both."""
-    with ExitStack() as stack:
-        direct = {}
-        for side in (SOURCE, TARGET):
-            folder = Path(stack.enter_context(TemporaryDirectory(prefix="dynamodb-copy-bench-")))
-            direct[side] = stack.enter_context(dynalite(folder, REGIONS[side])).endpoint
-        create_items_table(direct[SOURCE])
-        yield stack.enter_context(behind_proxies(direct, *rules))
+    with one_dynalite(SOURCE) as source, one_dynalite(TARGET) as target:
+        create_items_table(source)
+        with behind_proxies({SOURCE: source, TARGET: target}, *rules) as regions:
+            yield regions
+
+
+@contextmanager
+def one_dynalite(side: str) -> Iterator[str]:
+    """The endpoint of an empty region."""
+    with (
+        TemporaryDirectory(prefix="dynamodb-copy-bench-") as folder,
+        dynalite(Path(folder), REGIONS[side]) as emulator,
+    ):
+        yield emulator.endpoint
 
 
 @contextmanager

@@ -10,14 +10,14 @@ from queue import SimpleQueue
 from random import Random
 from typing import TypeVar
 
-from benchmarks.endpoints import TwoRegions, behind_proxies, two_dynalites
-from benchmarks.material import SOURCE, fill_items_table
+from benchmarks.endpoints import TwoRegions, behind_proxies, one_dynalite
+from benchmarks.material import SOURCE, TARGET, create_items_table, fill_items_table
 from dynamodb_copy.aws.connection_pool import Timeouts
 
 ITEMS = 20_000
 SEGMENTS = 2
 TIMEOUTS = Timeouts(connect_seconds=0.5, read_seconds=1.5)  # leases of 6 s: a retry does not wait long
-_LANES = 4
+_LANES, _TARGETS = 4, 2
 
 T = TypeVar("T")
 
@@ -33,7 +33,7 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class Lanes:
-    """Ways to the same two emulators, of which each has one run at a time."""
+    """Ways from one source to a target, of which each has one run at a time."""
 
     seed: int
     ways: Sequence[TwoRegions]
@@ -57,8 +57,11 @@ class Lanes:
 
 @contextmanager
 def lanes(seed: int) -> Iterator[Lanes]:
-    """Two regions, the source with its items, and the ways to them."""
+    """A source with its items, and ways from it: two share a target, whose writes are what takes the time."""
     with ExitStack() as stack:
-        direct = stack.enter_context(two_dynalites()).direct
-        fill_items_table(direct[SOURCE], ITEMS)
-        yield Lanes(seed, [stack.enter_context(behind_proxies(direct)) for _ in range(_LANES)])
+        source = stack.enter_context(one_dynalite(SOURCE))
+        create_items_table(source)
+        fill_items_table(source, ITEMS)
+        targets = [stack.enter_context(one_dynalite(TARGET)) for _ in range(_TARGETS)]
+        sides = [{SOURCE: source, TARGET: targets[number % _TARGETS]} for number in range(_LANES)]
+        yield Lanes(seed, [stack.enter_context(behind_proxies(each)) for each in sides])

@@ -13,41 +13,18 @@ import pytest
 
 from dags.airflow_home import run_once
 from dags.fake_engine import FakeEngine
+from dynamodb_copy.assembly import Rows
 from dynamodb_copy.drill_report import DrillReport
 from dynamodb_copy.errors import BackupRefusedError, ContentDiffersError, PermanentError, TargetRefusedError
 from dynamodb_copy.job import DrillJob
 from dynamodb_copy.model import Segment, Tally
-from dynamodb_copy.phases.choosing import Choice
-from dynamodb_copy.phases.drilling import Rows
 from dynamodb_copy.report import Verdict
 from job_texts import text_of
+from unit.plugins.drills import CHOICE, REPORT
 
 pytestmark = pytest.mark.integration
 
-CHOICE = Choice("s3://dr-backups/orders/1", "orders/1", "", "2026-12-01T02:00:00+00:00", 2, "arn", None, ())
 VERDICT = Verdict("equal", "content", 2, 2, 0, 0, 0, 0, "", "", (), (), "every item is equal")
-REPORT = DrillReport(
-    job="orders",
-    run_id="orders/1",
-    backup="s3://dr-backups/orders/1",
-    table="orders",
-    scratch="orders-drill-1",
-    triggered="2026-12-01T06:00:00+00:00",
-    consistent="2026-12-01T02:00:00+00:00",
-    rpo_seconds=14400.0,
-    rpo_objective_seconds=86400.0,
-    rto_seconds=60.0,
-    rto_objective_seconds=1800.0,
-    phases={},
-    manifest_items=2,
-    read_items=2,
-    scratch_items=2,
-    backup_digest="",
-    scratch_digest="",
-    source_now="",
-    notes=(),
-    problems=(),
-)
 
 
 def failing(error: PermanentError) -> Callable[..., Any]:

@@ -8,6 +8,8 @@ from pathlib import Path
 from airflow.dag_processing.dagbag import DagBag
 
 from dags.airflow_home import ROOT
+from dynamodb_copy.job import RestoreJob
+from job_texts import KINDS, text_of
 
 WriteJob = Callable[..., Path]
 
@@ -24,6 +26,16 @@ def test_a_broken_file_leaves_all_other_jobs_running_and_tells_what_is_wrong(wri
     assert "customers.yaml" in text
     assert "paralel" in text
     assert "retries" in text
+
+
+def test_a_job_of_each_kind_becomes_one_dag(write_job: WriteJob) -> None:
+    for number, kind in enumerate(KINDS):
+        write_job(f"job_{number}", text_of(kind, to_={"table": "restored"} if kind is RestoreJob else {}))
+
+    bag = DagBag(dag_folder=ROOT / "dags")
+
+    assert bag.import_errors == {}
+    assert len(bag.dags) == len(KINDS)
 
 
 def test_nothing_is_an_error_when_every_file_is_right(write_job: WriteJob) -> None:

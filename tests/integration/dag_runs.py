@@ -6,9 +6,11 @@ import gc
 import json
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+import botocore.loaders
 import pytest
 from airflow.models.asset import AssetEvent
 from airflow.utils.session import create_session
@@ -16,6 +18,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import joinedload
 
 from stack.emulators import ACCOUNT
+
+_shared_loader = cache(botocore.loaders.create_loader)
 
 ConnectTo = Callable[[str], None]
 
@@ -37,6 +41,8 @@ def connect_to(
     monkeypatch.setenv("DYNAMODB_COPY_JOBS_DIR", str(tmp_path))
     # it collects twice for each segment, which takes half a second with all of Airflow in the test's own process
     monkeypatch.setattr("dynamodb_copy_airflow.operators.frozen_collector", nullcontext)
+    # each task would read the models of its services anew
+    monkeypatch.setattr("botocore.session.create_loader", _shared_loader)
 
     def connect(endpoint: str) -> None:
         keys = {"login": ACCOUNT, "password": "emulator"}

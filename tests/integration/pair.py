@@ -18,6 +18,7 @@ from dynamodb_copy.aws.connection_pool import Timeouts
 from dynamodb_copy.job import CopyJob
 from dynamodb_copy.model import Segment, Tally
 from dynamodb_copy.report import Report
+from integration.table_names import table_names
 from job_texts import job_of
 from stack.emulators import ACCOUNT
 from stack.fault_proxy import FaultProxy
@@ -128,7 +129,7 @@ class Side:
 
     def exists(self) -> bool:
         """Whether there is such a table."""
-        return self.table in self.client.list_tables()["TableNames"]
+        return self.table in table_names(self.client)
 
     def tags(self) -> dict[str, str]:
         """Its tags."""

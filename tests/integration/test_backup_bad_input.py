@@ -25,6 +25,7 @@ from dynamodb_copy.formats.dynamodb_json import key_hash
 from dynamodb_copy.model import KeySchema
 from integration.backups import Store, at, contents, loaded, whole_backup, whole_drill, whole_restore
 from integration.pair import Pair, close_clients, impatient_client, item_of, key_of
+from integration.table_names import table_names
 from stack.proxy_faults import Fault, Forward, Rule
 from stack.proxy_s3 import lines, s3_refuses
 from stack.proxy_wire import Reply, Request
@@ -65,7 +66,7 @@ def nothing_written(store: Store) -> Iterator[None]:
 
 
 def tables_of(pair: Pair) -> list[str]:
-    names = [name for side in (pair.source, pair.target) for name in side.client.list_tables()["TableNames"]]
+    names = [name for side in (pair.source, pair.target) for name in table_names(side.client)]
     return [name for name in names if not name.startswith("state-of-")]
 
 

@@ -25,6 +25,7 @@ from dynamodb_copy.formats.dynamodb_json import key_hash
 from dynamodb_copy.model import KeySchema
 from dynamodb_copy.phases.context import RunContext
 from integration.pair import TIMEOUTS, Hurried, Pair, copied, item_of, key_of, unseen, whole
+from integration.table_names import table_names
 from stack.proxy_faults import (
     Fault,
     Forward,
@@ -60,13 +61,13 @@ def message_of(verb: Callable[[], Any], error: type[CopyError]) -> str:
 @contextmanager
 def nothing_written(pair: Pair) -> Iterator[None]:
     """Whatever the block asks of the two regions, it only reads; afterwards no table is more or other than before."""
-    tables = [side.client.list_tables()["TableNames"] for side in (pair.source, pair.target)]
+    tables = [table_names(side.client) for side in (pair.source, pair.target)]
     items = pair.target.items() if pair.target.exists() else None
     with pair.observed("aws_virginia", "aws_oregon") as proxy:
         yield
         asked = {exchange.operation for exchange in proxy.exchanges}
     assert asked <= READS
-    assert [side.client.list_tables()["TableNames"] for side in (pair.source, pair.target)] == tables
+    assert [table_names(side.client) for side in (pair.source, pair.target)] == tables
     assert items == (pair.target.items() if pair.target.exists() else None)
 
 

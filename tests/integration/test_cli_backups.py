@@ -22,6 +22,7 @@ from dynamodb_copy.aws.profiles import profile_region
 from dynamodb_copy.cli import Surroundings, main
 from dynamodb_copy.job import BackupJob, DrillJob, Job, RestoreJob
 from integration.pair import SOURCE_REGION, TARGET_REGION, Pair, item_of
+from integration.table_names import table_names
 from job_texts import text_of
 from stack.emulators import Profile, aws_config, boto_client
 
@@ -158,7 +159,7 @@ def test_the_plan_of_a_restore_touches_nothing_and_needs_no_state(
     assert (found["write_units"], found["seconds"]) == (300.0, 3.0)
     assert 0 <= found["age_seconds"] < 60
     assert (backed_up.tables, backed_up.keys) == before
-    assert NOWHERE not in backed_up.pair.target.client.list_tables()["TableNames"]
+    assert NOWHERE not in table_names(backed_up.pair.target.client)
 
 
 def test_a_drill_proves_the_newest_backup_and_leaves_no_table(backed_up: Shell) -> None:

@@ -28,6 +28,7 @@ from dynamodb_copy.phases.scratch import SCRATCH_TAG
 from integration.backups import Store, at, contents, loaded, rehearsed, whole_backup, whole_drill
 from integration.killing import KilledError, Process, living
 from integration.pair import Hurried, Pair, Side, item_of, key_of, unseen
+from integration.table_names import table_names
 
 pytestmark = pytest.mark.integration
 
@@ -41,7 +42,7 @@ def objectives(**changes: str) -> dict[str, str]:
 
 def scratches(store: Store) -> list[Side]:
     """The scratch tables of the test's own table."""
-    names = store.pair.target.client.list_tables()["TableNames"]
+    names = table_names(store.pair.target.client)
     start = f"{store.pair.table}-drill-"
     return [Side(store.pair.endpoint, "us-west-2", name) for name in names if name.startswith(start)]
 

@@ -17,6 +17,7 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ProxyConnectionError
 
+from integration.table_names import table_names
 from stack import emulators
 from stack.capacity import EnforcedCapacity, TableCapacity
 from stack.emulators import Profile, aws_config, boto_client, latency_proxy
@@ -52,7 +53,7 @@ def test_ministack_keeps_regions_and_accounts_apart(ministack_endpoint: str, tab
 
     def tables(region: str, account: str = emulators.ACCOUNT) -> list[str]:
         client = boto_client(ministack_endpoint, "dynamodb", region, account=account)
-        names: list[str] = client.list_tables()["TableNames"]
+        names: list[str] = table_names(client)
         return names
 
     assert table_name in tables("us-east-1")
@@ -117,7 +118,7 @@ def test_profiles_lead_to_their_emulators(
     monkeypatch.setenv("AWS_CONFIG_FILE", str(aws_config(tmp_path / "config", profiles)))
 
     def tables(profile: str) -> list[str]:
-        return boto3.session.Session(profile_name=profile).client("dynamodb").list_tables()["TableNames"]
+        return table_names(boto3.session.Session(profile_name=profile).client("dynamodb"))
 
     assert table_name not in tables("aws_production")
     assert table_name in tables("aws_recovery")

@@ -92,7 +92,7 @@ class RunContext(Generic[JobT]):
     def bucket(self, place: S3At, *, kms_key: str | None = None) -> Bucket:
         """The bucket of a place; raises ConnectionMissingError."""
         client = self.connect("s3", place.region, place.connection)
-        return Bucket(client, place.bucket, owner=self._job.bucket_owner, kms_key=kms_key)
+        return Bucket(client, place.bucket, owner=self._job.bucket_owner, kms_key=kms_key, clock=self.clock)
 
     def rows_beside(self, place: S3At) -> StateRows:
         """The state table's rows on the side of some backups, which may be another than the target's."""

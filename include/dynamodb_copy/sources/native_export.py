@@ -58,7 +58,7 @@ class NativeExport:
 
     def _contents(self, files: Sequence[DataFile]) -> Iterator[tuple[DataFile, BinaryIO]]:
         """The next file is on its way while this one is read."""
-        with ThreadPoolExecutor(1) as thread:
+        with ThreadPoolExecutor(1, thread_name_prefix="backup-download") as thread:
             coming = [thread.submit(self._checked, data_file) for data_file in files[:1]]
             try:
                 for number, data_file in enumerate(files):

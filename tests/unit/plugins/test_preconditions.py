@@ -9,8 +9,9 @@ import pytest
 from airflow.sdk.exceptions import AirflowFailException
 
 from dynamodb_copy.aws.clients import Connect
+from dynamodb_copy_airflow.runs import AnyJob
 from dynamodb_copy_airflow.sensors import PreconditionSensor
-from job_texts import job_of
+from job_texts import KINDS, job_of, kind_of
 
 CONNECTION = "aws_virginia"
 REGION = "us-east-1"
@@ -102,6 +103,19 @@ def test_every_precondition_refuses_a_missing_connection(precondition: dict[str,
 
     with pytest.raises(AirflowFailException, match="no connection 'aws_absent'"):
         holds(context, **precondition)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_s3_is_asked_in_the_region_that_the_job_reads(
+    kind: type[AnyJob], context: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+    monkeypatch.setattr("dynamodb_copy_airflow.sensors.holds", lambda *_, s3_region: asked.append(s3_region))
+    job = kind_of(kind, preconditions=[{"s3_key_exists": {"s3": "s3://bucket/done", "connection": CONNECTION}}])
+
+    PreconditionSensor(task_id="check", job=job, precondition=job.preconditions[0]).poke(context)
+
+    assert asked == [job.source.region]
 
 
 def test_no_worker_is_held_while_a_precondition_does_not_hold() -> None:

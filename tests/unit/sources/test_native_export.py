@@ -289,9 +289,9 @@ class _Traffic:
 
     @property
     def is_over(self) -> bool:
-        """Whether every file is closed, and no thread of a pool is alive."""
-        pools = [thread for thread in threading.enumerate() if thread.name.startswith("ThreadPool")]
-        return all(file.closed for file in self.files) and not pools
+        """Whether every file is closed, and no thread that downloads is alive."""
+        downloading = [thread for thread in threading.enumerate() if thread.name.startswith("backup-download")]
+        return all(file.closed for file in self.files) and not downloading
 
 
 FIVE = [[item_of(10 * file + number) for number in range(9 - file)] for file in range(5)]
