@@ -10,7 +10,7 @@ from typing import Any
 
 from dynamodb_copy.aws.faults import ResourceInUseError, ResourceMissingError
 from dynamodb_copy.aws.tables import Table, delete_table, describe, table_names, tags, untag
-from dynamodb_copy.errors import TargetRefusedError
+from dynamodb_copy.errors import ServiceUnavailableError, TargetRefusedError
 from dynamodb_copy.job import DrillJob, RestoreJob
 from dynamodb_copy.job.rehearsals import rehearsal_of
 from dynamodb_copy.phases.choosing import Choice
@@ -43,12 +43,18 @@ def scratch_tags(run_id: str) -> tuple[dict[str, str], ...]:
 
 
 def drop(context: AnyContext, name: str) -> bool:
-    """Drop the run's scratch table; False if it is gone already. Raises TargetRefusedError when a guard holds."""
+    """Drop the run's scratch table; False if it is gone already.
+
+    Raises TargetRefusedError when a guard holds, ServiceUnavailableError while the table is being created or changed.
+    """
     table = describe(context.target_client, name)
     if table is None or table.status == "DELETING":
         return False
     _check(context, table, run=context.run, run_id=context.run_id)
-    delete_table(context.target_client, name)
+    try:
+        delete_table(context.target_client, name)
+    except ResourceInUseError as error:
+        raise ServiceUnavailableError(f"{table.arn} is {table.status}, and cannot be dropped yet: {error}") from error
     return True
 
 

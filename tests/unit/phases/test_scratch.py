@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from dynamodb_copy.errors import TargetRefusedError
+from dynamodb_copy.errors import ServiceUnavailableError, TargetRefusedError
 from dynamodb_copy.job import DrillJob, RestoreJob
 from dynamodb_copy.phases.choosing import Choice
 from dynamodb_copy.phases.scratch import (
@@ -55,6 +55,17 @@ def refusal_of(context: MemoryContext, name: str = NAME) -> str:
     with pytest.raises(TargetRefusedError) as caught:
         drop(context, name)
     return str(caught.value)
+
+
+def test_a_scratch_table_that_is_still_being_created_is_dropped_by_a_later_attempt() -> None:
+    context, tables = run_with_scratch_table(TableStatus="CREATING")
+
+    with pytest.raises(ServiceUnavailableError, match="is CREATING"):
+        drop(context, NAME)
+    tables.tables[NAME]["TableStatus"] = "ACTIVE"
+
+    assert drop(context, NAME)
+    assert tables.deleted == [NAME]
 
 
 names = st.from_regex(r"[a-zA-Z0-9_.-]{3,255}", fullmatch=True)
