@@ -34,6 +34,7 @@ from integration.service_jobs import (
     waited,
     whole_export,
 )
+from stack import native_jobs
 from stack.emulators import ACCOUNT
 from stack.proxy_faults import Rule, cut_after_forwarding, cut_before_forwarding, nth
 
@@ -216,10 +217,13 @@ def test_an_attempt_whose_replies_are_all_lost_leaves_one_export(
     assert native.exports == [arn]
 
 
-def test_it_is_found_again_among_more_exports_than_a_page_lists(native: Native) -> None:
+def test_it_is_found_again_among_more_exports_than_a_page_lists(
+    native: Native, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(native_jobs, "_MOST_LISTED", 2)
     client = impatient_client(native.service.proxy.endpoint, SOURCE_REGION)
     table_arn = native.pair.source.description()["TableArn"]
-    for _ in range(30):
+    for _ in range(4):
         client.export_table_to_point_in_time(TableArn=table_arn, S3Bucket=native.store.bucket, S3Prefix="elsewhere")
     dies(native.backup(connect=native.meeting(killed, EXPORT, after=True)).start_export)
     native.service.hours = 9
@@ -227,7 +231,7 @@ def test_it_is_found_again_among_more_exports_than_a_page_lists(native: Native) 
     arn = native.backup().start_export()
 
     assert arn == native.exports[-1]
-    assert len(native.exports) == 31
+    assert len(native.exports) == 5
 
 
 def test_the_export_of_another_run_is_not_taken_for_the_runs_own(native: Native) -> None:
