@@ -77,7 +77,7 @@ def write_backup(
         for durable in sink.absorb(Segment(index, len(segments)), pages_of(items, keys))
     ]
     read = sum((durable.tally for durable in durables), Tally())
-    files = _described(export, [durable.part for durable in durables if durable.part], read)
+    files = _described(export, [part for durable in durables for part in durable.parts], read)
     for name, content in [(manifest.TABLE, files[manifest.TABLE]), *manifest_writer.with_checksums(files)]:
         bucket.put(f"{export.folder}/{name}", content)
     return Written(export.folder, manifest.root_hash({**files}), [item for items in segments for item in items])

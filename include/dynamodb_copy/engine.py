@@ -27,7 +27,7 @@ def copy_segment(
     with closing(sink.absorb(segment, pages)) as durables:
         for durable in durables:
             tally = checkpoint.tally + durable.tally
-            parts = checkpoint.parts if durable.part is None else (*checkpoint.parts, durable.part)
+            parts = (*checkpoint.parts, *durable.parts)
             checkpoint = Checkpoint(durable.cursor, tally, done=durable.cursor is None, parts=parts)
             checkpoints.save(segment, checkpoint)
     return checkpoint.tally

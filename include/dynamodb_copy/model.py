@@ -41,6 +41,7 @@ class Put(NamedTuple):
     item: Item
     written_at: int | None = None  # epoch microseconds; None when the source cannot know
     line: bytes | None = None  # the item as JSON with sorted keys, where the source has made it for all who need it
+    old: Item | None = None  # the item before the change, where there was one and the source tells
 
 
 class Delete(NamedTuple):
@@ -48,6 +49,7 @@ class Delete(NamedTuple):
 
     key: Key
     written_at: int | None = None  # epoch microseconds; None when the source cannot know
+    old: Item | None = None  # the item before the change, where there was one and the source tells
 
 
 Change = Put | Delete
@@ -77,6 +79,9 @@ class Digest:
 
     def __add__(self, other: Digest) -> Digest:
         return Digest(tuple([(a + b) % DIGEST_MODULUS for a, b in zip(self.buckets, other.buckets, strict=True)]))
+
+    def __sub__(self, other: Digest) -> Digest:
+        return Digest(tuple([(a - b) % DIGEST_MODULUS for a, b in zip(self.buckets, other.buckets, strict=True)]))
 
     @property
     def hex(self) -> str:
@@ -111,6 +116,10 @@ class Tally:
     retries: int = 0
     seconds: float = 0.0
     digest: Digest = field(default_factory=Digest)
+    deletes: int = 0  # of the items: changes that delete
+    growth: int = 0  # items that came into being less those that went
+    checked: int = 0  # keys that were read back from the target
+    wrong: int = 0  # of them: those that are not as they were written
 
     def __add__(self, other: Tally) -> Tally:
         return Tally(
@@ -124,6 +133,10 @@ class Tally:
             self.retries + other.retries,
             self.seconds + other.seconds,
             self.digest + other.digest,
+            self.deletes + other.deletes,
+            self.growth + other.growth,
+            self.checked + other.checked,
+            self.wrong + other.wrong,
         )
 
 
@@ -152,7 +165,7 @@ class Durable(NamedTuple):
 
     cursor: Cursor | None  # None: the segment is done
     tally: Tally
-    part: Part | None = None  # what a backup stored for it
+    parts: tuple[Part, ...] = ()  # what a backup stored for it
 
 
 @dataclass(frozen=True, slots=True)

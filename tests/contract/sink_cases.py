@@ -88,7 +88,7 @@ class Attempts:
         sink = S3Backup(self._bucket, FOLDER, f"{next(self._names):08}", fence=AlwaysHeld(), now=lambda: 0.0)
         with closing(sink.absorb(segment, pages)) as durables:
             for durable in durables:
-                self.parts += [durable.part] if durable.part else []
+                self.parts += durable.parts
                 yield durable
 
     def stored(self) -> list[Item]:

@@ -90,7 +90,7 @@ def test_a_fence_that_falls_leaves_whole_parts_and_no_upload_behind(ministack_en
     with pytest.raises(LeaseLostError):
         durables.extend(sink.absorb(SEGMENT, pages_of(*CONTENTS)))
 
-    parts = tuple([durable.part for durable in durables if durable.part])
+    parts = tuple([part for durable in durables for part in durable.parts])
     there = [found.key.removeprefix(f"{FOLDER}/data/") for found in bucket.objects(FOLDER)]
     assert there == [part.name for part in parts]
     assert meanings(stored(bucket, parts)) == meanings([item_of(number) for number in range(10 * len(parts))])

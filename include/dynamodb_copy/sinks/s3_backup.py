@@ -54,8 +54,9 @@ class S3Backup:
                     if page.cursor is not None and part.size_bytes < PART_BYTES:
                         continue
                     stored, tally, part = part.store(), part.tally, None
+                    parts = () if stored is None else (stored,)
                     ended = self._now()
-                    yield Durable(page.cursor, tally + Tally(seconds=ended - began), stored)
+                    yield Durable(page.cursor, tally + Tally(seconds=ended - began), parts)
                     number, began = number + 1, ended
             finally:
                 if part is not None:

@@ -11,7 +11,10 @@ from dynamodb_copy.model import Checkpoint, Digest, Part, Segment, Tally
 from dynamodb_copy.state.rows import PostedUpdate, Row, RowKey, StateRows
 
 _NO_PARTS = {"S": "[]"}
-_COUNTS = ("items", "bytes", "expiring", "pages", "read_units", "write_units", "throttles", "retries", "seconds")
+_COUNTS = (
+    *("items", "bytes", "expiring", "pages", "read_units", "write_units", "throttles", "retries", "seconds"),
+    *("deletes", "growth", "checked", "wrong"),
+)
 
 
 def segment_key(run: str, segment: Segment) -> RowKey:

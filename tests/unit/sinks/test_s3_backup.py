@@ -63,7 +63,7 @@ def kilobytes(pages: int, *, each: int = 64) -> list[list[Item]]:
 
 
 def parts_of(durables: Iterable[Durable]) -> list[Part]:
-    return [durable.part for durable in durables if durable.part is not None]
+    return [part for durable in durables for part in durable.parts]
 
 
 def content_of(bucket: MemoryBucket, part: Part) -> bytes:
@@ -175,9 +175,7 @@ def test_a_segment_without_items_stores_no_part_and_is_durable(contents: list[li
 
     durables = list(sink_of(bucket).absorb(SEGMENT, pages_of(contents)))
 
-    assert [(durable.cursor, durable.part, durable.tally.pages) for durable in durables] == [
-        (None, None, len(contents))
-    ]
+    assert [(durable.cursor, durable.parts, durable.tally.pages) for durable in durables] == [(None, (), len(contents))]
     assert (bucket.contents, bucket.unfinished) == ({}, {})
 
 
