@@ -8,7 +8,16 @@ import pytest
 import yaml
 
 from dynamodb_copy.errors import JobFileError
-from dynamodb_copy.job import BackupJob, CopyJob, DrillJob, Job, RestoreJob, read_job
+from dynamodb_copy.job import (
+    BackupJob,
+    CopyJob,
+    DrillJob,
+    IncrementalBackupJob,
+    IncrementalJob,
+    Job,
+    RestoreJob,
+    read_job,
+)
 
 HERE = {"table": "orders", "region": "us-east-1", "connection": "aws_virginia"}
 THERE = {"table": "orders", "region": "us-west-2", "connection": "aws_oregon"}
@@ -21,10 +30,17 @@ J = TypeVar("J", bound=Job)
 _SHORTEST: dict[type[Job], dict[str, Any]] = {
     CopyJob: {"copy": "full", "from": HERE, "to": THERE},
     BackupJob: {"copy": "full", "from": HERE, "to": STORE},
+    IncrementalJob: {"copy": "incremental", "changes": {"by": "stream"}, "from": HERE, "to": THERE},
+    IncrementalBackupJob: {"copy": "incremental", "changes": {"by": "stream"}, "from": HERE, "to": STORE},
     RestoreJob: {"restore": "latest", "from": STORE, "to": THERE},
     DrillJob: {"drill": OBJECTIVES, "from": STORE, "to": {"region": "us-west-2", "connection": "aws_oregon"}},
 }
 KINDS = tuple(_SHORTEST)
+_APART: dict[type[Job], dict[str, str]] = {
+    RestoreJob: {"table": "restored"},
+    IncrementalJob: {"table": "replica"},
+    IncrementalBackupJob: {"s3": "s3://dr-backups/chain"},
+}
 
 
 class _WithoutAliases(yaml.SafeDumper):
@@ -39,6 +55,11 @@ def text_of(kind: type[Job] = CopyJob, /, **changes: Any) -> str:
     target = {**shortest["to"], **changes.pop("to_", {})}
     keys = {**shortest, "from": source, "to": target, **changes}
     return yaml.dump(keys, Dumper=_WithoutAliases, sort_keys=False)
+
+
+def texts_apart() -> dict[type[Job], str]:
+    """The shortest job file of each kind, with targets apart from each other, so that one folder can hold them."""
+    return {kind: text_of(kind, to_=_APART.get(kind, {})) for kind in KINDS}
 
 
 def job_of(**changes: Any) -> CopyJob:

@@ -85,7 +85,7 @@ def test_other_ways_to_keep_backups_are_refused(written: object, says: str) -> N
     [
         ({"engine": "dump"}, 'engine: found "dump"; allowed: scan or export; write one of these'),
         ({"engine": None}, "engine: found nothing; allowed: scan or export"),
-        ({"copy": "incremental"}, 'copy: found "incremental"; allowed: full'),
+        ({"copy": "whole"}, 'copy: found "whole"; allowed: full or incremental; write one of these'),
         ({"to_": {"region": None}}, "to.region: found nothing; allowed: an AWS region"),
         ({"to_": {"connection": None}}, "to.connection: found nothing; allowed: the name of a connection"),
         ({"to_": {"kms_key": "my key"}}, "to.kms_key: found"),

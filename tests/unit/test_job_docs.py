@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from importlib import import_module
 from itertools import product
 from pathlib import Path
@@ -13,9 +14,14 @@ import yaml
 from dynamodb_copy.job import (
     BackupJob,
     BackupTarget,
+    Changes,
     CopyJob,
     DrillJob,
     DrillTarget,
+    IncrementalBackupJob,
+    IncrementalJob,
+    IncrementalTarget,
+    Index,
     Job,
     Keep,
     KeyAttribute,
@@ -71,7 +77,7 @@ def test_the_reference_has_examples_of_every_kind() -> None:
     [
         *KINDS,
         *(SourceTable, TargetTable, S3At, BackupTarget, RestoreTarget, TableKeys, KeyAttribute, DrillTarget),
-        *(Keep, Objectives, Notify, Precondition),
+        *(IncrementalTarget, Changes, Index, Keep, Objectives, Notify, Precondition),
     ],
 )
 def test_the_reference_names_every_key(section: type[Section]) -> None:
@@ -84,6 +90,10 @@ def test_the_reference_names_every_key(section: type[Section]) -> None:
         ("Keys of every job", Job.keys()),
         ("Copy: table to table", CopyJob.keys()[len(Job.keys()) :]),
         ("Backup: table to S3", BackupJob.keys()[len(Job.keys()) :]),
+        ("Incremental copy: table to table", IncrementalJob.keys()[len(Job.keys()) :]),
+        ("Incremental backup: table to S3", IncrementalBackupJob.keys()[len(Job.keys()) :]),
+        ("Changes", Changes.keys()),
+        ("An index", Index.keys()),
         ("Restore: S3 to table", RestoreJob.keys()[len(Job.keys()) :]),
         ("Drill: S3 to a scratch table", DrillJob.keys()[len(Job.keys()) :]),
         ("How long backups stay", Keep.keys()),
@@ -98,7 +108,11 @@ def test_the_reference_lists_the_keys_in_order_and_no_others(heading: str, keys:
 
 @pytest.mark.parametrize(
     ("heading", "target", "place"),
-    [("Copy: table to table", TargetTable, SourceTable), ("Restore: S3 to table", RestoreTarget, SourceTable)],
+    [
+        ("Copy: table to table", TargetTable, SourceTable),
+        ("Incremental copy: table to table", IncrementalTarget, SourceTable),
+        ("Restore: S3 to table", RestoreTarget, SourceTable),
+    ],
 )
 def test_the_reference_lists_what_else_a_target_says(heading: str, target: type[Section], place: type[Section]) -> None:
     assert tables_below(heading)[1] == target.keys()[len(place.keys()) :]
@@ -114,6 +128,19 @@ def test_the_example_jobs_are_read_without_errors() -> None:
         "sessions_to_oregon": ("sessions", "every 6h"),
     }
     assert {type(job.read) for job in copies} == {Share, Units}
+
+
+def test_the_example_jobs_of_changes_read_a_stream_that_they_switch_on_themselves() -> None:
+    jobs = {job.name: job for job in load_folder(ROOT / "include/jobs").jobs}
+    replica, chain = jobs["orders_replica"], jobs["orders_chain"]
+
+    assert isinstance(replica, IncrementalJob)
+    assert isinstance(chain, IncrementalBackupJob)
+    assert replica.changes == chain.changes == Changes(by="stream", enable=True)
+    assert (replica.source.ref, replica.schedule) == (chain.source.ref, chain.schedule)
+    assert (replica.target.where, replica.schedule) == ("us-west-2/orders_replica", "every 15m")
+    assert (chain.target.s3, chain.full_every) == ("s3://example-dr-backups/orders-chain", timedelta(days=7))
+    assert chain.keep == Keep(full=4)
 
 
 CRON_PARTS = (

@@ -59,7 +59,8 @@ def test_an_unknown_key_is_named_with_its_path_and_what_is_allowed(changes: dict
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        ({"copy": "incremental"}, 'copy: found "incremental"; allowed: full'),
+        ({"copy": "whole"}, 'copy: found "whole"; allowed: full or incremental; write one of these'),
+        ({"copy": None}, "copy: found nothing; allowed: full or incremental"),
         ({"from_": {"table": "ab"}}, "from.table: found"),
         ({"from_": {"table": "arn:aws:dynamodb:us-east-1:123456789012:table/orders"}}, "allowed: a table's name"),
         ({"from_": {"region": "virginia"}}, 'from.region: found "virginia"; allowed: an AWS region'),
@@ -131,7 +132,9 @@ def test_only_an_interval_has_a_length() -> None:
 @pytest.mark.parametrize(
     ("written", "advice"),
     [
-        ("continuous", "allowed: manual, every 15m, @hourly"),
+        ("continuous", "only changes by stream run on into a table: write every 6h, or another schedule"),
+        ("continous", 'did you mean "continuous"?'),
+        ("fast", "allowed: manual, every 15m, continuous, @hourly"),
         ("daily", 'did you mean "@daily"?'),
         ("@annually", "allowed: manual"),
         ("15m", "did you mean every 15m?"),

@@ -9,10 +9,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dynamodb_copy.errors import JobFileError
-from dynamodb_copy.job import BackupJob, DrillJob, Job, RestoreJob, jobs_folder, load_folder, load_job
-from job_texts import KINDS, text_of
+from dynamodb_copy.job import (
+    BackupJob,
+    DrillJob,
+    IncrementalBackupJob,
+    IncrementalJob,
+    Job,
+    RestoreJob,
+    jobs_folder,
+    load_folder,
+    load_job,
+)
+from job_texts import KINDS, text_of, texts_apart
 
 ELSEWHERE = {"table": "elsewhere"}
+IN_S3 = (BackupJob, IncrementalBackupJob)
+FROM_S3 = (RestoreJob, DrillJob)
 
 
 def write(folder: Path, name: str, text: str) -> Path:
@@ -149,8 +161,8 @@ def test_the_same_table_over_another_connection_may_be_another_account(tmp_path:
 
 
 def test_a_folder_gives_jobs_of_all_kinds(tmp_path: Path) -> None:
-    for kind in KINDS:
-        write(tmp_path, f"{kind.__name__}.yaml", text_of(kind, **({"to_": ELSEWHERE} if kind is RestoreJob else {})))
+    for kind, text in texts_apart().items():
+        write(tmp_path, f"{kind.__name__}.yaml", text)
 
     folder = load_folder(tmp_path)
 
@@ -212,6 +224,71 @@ def test_prefixes_that_only_look_alike_are_apart(tmp_path: Path, first: str, sec
     assert load_folder(tmp_path).errors == {}
 
 
+def test_an_incremental_job_writes_its_table_as_a_copy_does(tmp_path: Path) -> None:
+    write(tmp_path, "copy.yaml", text_of())
+    write(tmp_path, "replica.yaml", text_of(IncrementalJob))
+    write(tmp_path, "third.yaml", text_of(IncrementalJob, to_=ELSEWHERE))
+
+    folder = load_folder(tmp_path)
+
+    assert [job.name for job in folder.jobs] == ["third"]
+    assert "found that replica.yaml writes the same target, orders in us-west-2" in folder.errors["copy.yaml"]
+    assert "found that copy.yaml writes the same target, orders in us-west-2" in folder.errors["replica.yaml"]
+
+
+def test_a_chain_has_its_prefix_for_itself_as_a_backup_does(tmp_path: Path) -> None:
+    write(tmp_path, "backup.yaml", text_of(BackupJob))
+    write(tmp_path, "chain.yaml", text_of(IncrementalBackupJob, to_={"s3": "s3://dr-backups/orders/chain"}))
+    write(tmp_path, "third.yaml", text_of(IncrementalBackupJob, to_={"s3": "s3://dr-backups/chain"}))
+
+    folder = load_folder(tmp_path)
+
+    assert [job.name for job in folder.jobs] == ["third"]
+    assert "found backups of chain.yaml (s3://dr-backups/orders/chain)" in folder.errors["backup.yaml"]
+    assert "found backups of backup.yaml (s3://dr-backups/orders)" in folder.errors["chain.yaml"]
+
+
+def test_two_jobs_may_read_the_stream_of_one_table(tmp_path: Path) -> None:
+    write(tmp_path, "chain.yaml", text_of(IncrementalBackupJob))
+    write(tmp_path, "replica.yaml", text_of(IncrementalJob))
+
+    assert load_folder(tmp_path).errors == {}
+
+
+def test_a_third_reader_of_one_stream_is_one_too_many(tmp_path: Path) -> None:
+    write(tmp_path, "chain.yaml", text_of(IncrementalBackupJob))
+    write(tmp_path, "first.yaml", text_of(IncrementalJob))
+    write(tmp_path, "second.yaml", text_of(IncrementalJob, to_=ELSEWHERE))
+
+    folder = load_folder(tmp_path)
+
+    assert folder.jobs == []
+    assert {name: error.partition("found that ")[2].split(";")[0] for name, error in folder.errors.items()} == {
+        "chain.yaml": "first.yaml, second.yaml read the stream of orders in us-east-1 over aws_virginia too",
+        "first.yaml": "chain.yaml, second.yaml read the stream of orders in us-east-1 over aws_virginia too",
+        "second.yaml": "chain.yaml, first.yaml read the stream of orders in us-east-1 over aws_virginia too",
+    }
+    assert "allowed: two jobs by stream of a table" in folder.errors["chain.yaml"]
+    assert "remove one, or let it take changes by: export" in folder.errors["chain.yaml"]
+
+
+@pytest.mark.parametrize(
+    "third",
+    [
+        text_of(IncrementalJob, to_=ELSEWHERE, from_={"table": "customers"}),
+        text_of(IncrementalJob, to_=ELSEWHERE, from_={"region": "eu-west-1"}),
+        text_of(IncrementalJob, to_=ELSEWHERE, changes={"by": "export"}, staging="s3://staging/orders"),
+        text_of(BackupJob, to_={"s3": "s3://dr-backups/nightly"}),
+    ],
+)
+def test_readers_of_something_else_leave_a_stream_to_its_two(tmp_path: Path, third: str) -> None:
+    write(tmp_path, "chain.yaml", text_of(IncrementalBackupJob))
+    write(tmp_path, "replica.yaml", text_of(IncrementalJob))
+    write(tmp_path, "third.yaml", third)
+
+    assert load_folder(tmp_path).errors == {}
+
+
 def test_drills_clash_with_nothing(tmp_path: Path) -> None:
     write(tmp_path, "backup.yaml", text_of(BackupJob))
     write(tmp_path, "restore.yaml", text_of(RestoreJob))
@@ -247,8 +324,10 @@ def test_the_jobs_folder_can_be_named_by_the_environment(monkeypatch: pytest.Mon
 @pytest.mark.parametrize("kind", KINDS)
 def test_three_hundred_files_load_within_a_dag_parse(tmp_path: Path, kind: type[Job]) -> None:
     for number in range(300):
-        target = {"s3": f"s3://dr-backups/orders{number}"} if kind is BackupJob else {"table": f"orders{number}"}
-        write(tmp_path, f"job{number}.yaml", text_of(kind, to_={} if kind is DrillJob else target, tags=["dr"]))
+        apart = {"table": f"orders{number}"}
+        target = {"s3": f"s3://dr-backups/orders{number}"} if kind in IN_S3 else {} if kind is DrillJob else apart
+        source = {} if kind in FROM_S3 else apart
+        write(tmp_path, f"job{number}.yaml", text_of(kind, to_=target, from_=source, tags=["dr"]))
 
     started = time.process_time()
     folder = load_folder(tmp_path)

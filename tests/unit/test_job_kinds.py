@@ -5,11 +5,26 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+import yaml
 
-from dynamodb_copy.job import BackupJob, CopyJob, DrillJob, Job, Notify, RestoreJob, Units, read_job
-from job_texts import HERE, KINDS, TOPIC, errors_in, errors_of, job_of, kind_of, text_of
+from dynamodb_copy.job import (
+    BackupJob,
+    CopyJob,
+    DrillJob,
+    IncrementalBackupJob,
+    IncrementalJob,
+    Job,
+    Notify,
+    RestoreJob,
+    Units,
+    read_job,
+)
+from job_texts import HERE, KINDS, STORE, THERE, TOPIC, errors_in, errors_of, job_of, kind_of, text_of
 
-WITH_RATE_AND_SEGMENTS = (CopyJob, RestoreJob, DrillJob)
+WITH_RATE_AND_SEGMENTS = (CopyJob, IncrementalJob, RestoreJob, DrillJob)
+WITH_A_BUCKET = (BackupJob, IncrementalBackupJob, RestoreJob, DrillJob)
+OF_CHANGES = (IncrementalJob, IncrementalBackupJob)
+OF_THE_WHOLE = tuple([kind for kind in KINDS if kind not in OF_CHANGES])
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -33,7 +48,7 @@ def test_every_kind_takes_the_keys_that_all_share(kind: type[Job]) -> None:
         late_after="1h",
         start="2026-12-01",
         end="2027-12-01",
-        catch_up=True,
+        catch_up=kind in OF_THE_WHOLE,
         notify={"connection": "aws_oregon", "on_late": TOPIC},
         preconditions=[{"table_exists": HERE}],
     )
@@ -47,7 +62,7 @@ def test_every_kind_takes_the_keys_that_all_share(kind: type[Job]) -> None:
     )
     assert job.start is not None
     assert job.end is not None
-    assert (job.start.year, job.end.year, job.catch_up) == (2026, 2027, True)
+    assert (job.start.year, job.end.year, job.catch_up) == (2026, 2027, kind in OF_THE_WHOLE)
     assert job.notify == Notify(connection="aws_oregon", on_late=TOPIC)
     assert job.preconditions[0].table_exists is not None
     assert job.preconditions[0].table_exists.table == "orders"
@@ -58,7 +73,6 @@ def test_every_kind_takes_the_keys_that_all_share(kind: type[Job]) -> None:
     ("changes", "says"),
     [
         ({"late_after": "1h"}, 'late_after: found "1h"; allowed: only together with a schedule'),
-        ({"catch_up": True}, "catch_up: found true; allowed: only together with a schedule"),
         (
             {"schedule": "@daily", "notify": {"connection": "aws", "on_late": TOPIC}},
             "allowed: on_late only together with late_after",
@@ -67,6 +81,35 @@ def test_every_kind_takes_the_keys_that_all_share(kind: type[Job]) -> None:
 )
 def test_every_kind_knows_what_contradicts(kind: type[Job], changes: dict[str, Any], says: str) -> None:
     assert says in errors_of(kind, **changes)
+
+
+@pytest.mark.parametrize("kind", OF_THE_WHOLE)
+def test_only_runs_that_are_due_can_be_caught_up(kind: type[Job]) -> None:
+    assert "catch_up: found true; allowed: only together with a schedule" in errors_of(kind, catch_up=True)
+
+
+@pytest.mark.parametrize("kind", OF_CHANGES)
+@pytest.mark.parametrize("changes", [{}, {"schedule": "@daily"}, {"schedule": "@daily", "start": "2026-12-01"}])
+def test_one_run_catches_up_with_all_changes(kind: type[Job], changes: dict[str, Any]) -> None:
+    message = errors_of(kind, catch_up=True, **changes)
+
+    assert message.startswith("orders: 1 error\n")
+    assert "catch_up: found true; allowed: false; the next run takes all changes that missed runs" in message
+
+
+@pytest.mark.parametrize("kind", OF_THE_WHOLE)
+def test_only_changes_are_taken_without_pause(kind: type[Job]) -> None:
+    message = errors_of(kind, schedule="continuous")
+
+    assert 'schedule: found "continuous"; allowed: a schedule with an end to each run' in message
+    assert "only changes by stream run on into a table: write every 6h, or another schedule" in message
+    assert not kind_of(kind, schedule="every 6h").is_continuous
+
+
+@pytest.mark.parametrize("kind", OF_THE_WHOLE)
+@pytest.mark.parametrize("key", ["changes", "base", "staging", "full_every", "run_for", "ttl"])
+def test_a_key_of_changes_is_refused_where_the_whole_is_taken(kind: type[Job], key: str) -> None:
+    assert f"{key}: unknown key; allowed here: {', '.join(kind.keys())}; " in errors_of(kind, **{key: "7d"})
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -95,13 +138,27 @@ def test_words_of_the_code_are_no_keys_of_any_kind(kind: type[Job], key: str) ->
 
 @pytest.mark.parametrize("kind", WITH_RATE_AND_SEGMENTS)
 def test_the_kinds_that_write_tables_take_a_rate_and_segments(
-    kind: type[CopyJob | RestoreJob | DrillJob],
+    kind: type[CopyJob | IncrementalJob | RestoreJob | DrillJob],
 ) -> None:
     job = kind_of(kind, write={"units": 500}, segments=16)
 
     assert (job.write, job.segments) == (Units(500.0), 16)
     assert "did you mean {share: 0.5}?" in errors_of(kind, write=0.5)
     assert "segments: found 257; allowed: a whole number, 1 to 256" in errors_of(kind, segments=257)
+
+
+@pytest.mark.parametrize("place", [THERE, STORE])
+@pytest.mark.parametrize(
+    ("word", "kinds_word"),
+    [("incremetal", "incremental"), ("Incremental", "incremental"), ("ful", "full"), ("always", "full")],
+)
+def test_an_unknown_word_after_copy_is_one_error_that_tells_both(place: object, word: str, kinds_word: str) -> None:
+    changes = "changes: {by: stream}\n" if kinds_word == "incremental" else ""
+
+    message = errors_in(f"copy: {word}\n{changes}{yaml.safe_dump({'from': HERE, 'to': place})}")
+
+    assert message.startswith("orders: 1 error\n")
+    assert f'line 1, copy: found "{word}"; allowed: full or incremental; write one of these' in message
 
 
 @pytest.mark.parametrize(
@@ -152,6 +209,18 @@ def test_an_unreadable_value_still_says_what_kind_of_job_it_is() -> None:
         (BackupJob, {"verify": "count"}, "verify: unknown key"),
         (BackupJob, {"kms_key": "alias/backups"}, "move it below to"),
         (BackupJob, {"to_": {"existing": "allow"}}, "to.existing: unknown key; allowed here: s3, region, connection"),
+        (IncrementalJob, {"consistent": True}, "consistent: unknown key"),
+        (IncrementalJob, {"keep": {"full": 3}}, "keep: unknown key"),
+        (IncrementalJob, {"full_every": "7d"}, "full_every: unknown key"),
+        (IncrementalJob, {"engine": "export"}, "engine: unknown key"),
+        (IncrementalJob, {"enable": True}, "move it below changes"),
+        (IncrementalJob, {"to_": {"mirror": False}}, "to.mirror: unknown key; allowed here: table, region, connection"),
+        (IncrementalBackupJob, {"consistent": True}, "consistent: unknown key"),
+        (IncrementalBackupJob, {"engine": "scan"}, "engine: unknown key"),
+        (IncrementalBackupJob, {"staging": "s3://dr/orders"}, "staging: unknown key"),
+        (IncrementalBackupJob, {"run_for": "1h"}, "run_for: unknown key"),
+        (IncrementalBackupJob, {"ttl": "skip"}, "ttl: unknown key"),
+        (IncrementalBackupJob, {"write": "unlimited"}, "write: unknown key"),
         (RestoreJob, {"read": "unlimited"}, "read: unknown key"),
         (RestoreJob, {"to_": {"mirror": False}}, "to.mirror: unknown key; allowed here: table, region, connection"),
         (RestoreJob, {"from_": {"kms_key": "alias/a"}}, "from.kms_key: unknown key; allowed here: s3, region"),
@@ -219,14 +288,14 @@ def test_every_kind_refuses_a_customer_key_of_another_region(kind: type[Job], ke
     assert "allowed: a key of the target's region us-west-2" in errors_of(kind, to_={"kms_key": here})
 
 
-@pytest.mark.parametrize("kind", [BackupJob, RestoreJob, DrillJob])
-def test_a_buckets_owner_is_twelve_digits(kind: type[BackupJob | RestoreJob | DrillJob]) -> None:
+@pytest.mark.parametrize("kind", WITH_A_BUCKET)
+def test_a_buckets_owner_is_twelve_digits(kind: type[BackupJob | IncrementalBackupJob | RestoreJob | DrillJob]) -> None:
     assert kind_of(kind).bucket_owner is None
     assert kind_of(kind, bucket_owner="123456789012").bucket_owner == "123456789012"
     assert kind_of(kind, bucket_owner="012345678901").bucket_owner == "012345678901"
 
 
-@pytest.mark.parametrize("kind", [BackupJob, RestoreJob, DrillJob])
+@pytest.mark.parametrize("kind", WITH_A_BUCKET)
 @pytest.mark.parametrize(
     ("written", "says"),
     [

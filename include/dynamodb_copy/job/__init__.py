@@ -8,12 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dynamodb_copy.errors import JobFileError
+from dynamodb_copy.job.changes import Changes, Index
 from dynamodb_copy.job.clashes import clashes
+from dynamodb_copy.job.incremental import IncrementalBackupJob, IncrementalJob
 from dynamodb_copy.job.kinds import BackupJob, CopyJob, DrillJob, RestoreJob
 from dynamodb_copy.job.model import Job
 from dynamodb_copy.job.places import (
     BackupTarget,
     DrillTarget,
+    IncrementalTarget,
     KeyAttribute,
     Mirror,
     RestoreTarget,
@@ -32,9 +35,14 @@ from dynamodb_copy.job.yaml_reader import MAX_BYTES, Problem
 __all__ = [
     "BackupJob",
     "BackupTarget",
+    "Changes",
     "CopyJob",
     "DrillJob",
     "DrillTarget",
+    "IncrementalBackupJob",
+    "IncrementalJob",
+    "IncrementalTarget",
+    "Index",
     "Job",
     "JobFolder",
     "Keep",

@@ -1,4 +1,4 @@
-"""The kinds of job: what each reads and writes, how fast, and the keys that contradict each other."""
+"""The kinds of job that take a whole: what each reads and writes, how fast, and which keys contradict each other."""
 
 from __future__ import annotations
 
@@ -8,7 +8,15 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
 
 from dynamodb_copy.job.model import MOST_TASKS, Job
-from dynamodb_copy.job.places import BackupTarget, DrillTarget, RestoreTarget, S3At, SourceTable, TargetTable
+from dynamodb_copy.job.places import (
+    BackupTarget,
+    DrillTarget,
+    RestoreTarget,
+    S3At,
+    SourceTable,
+    TableAt,
+    TargetTable,
+)
 from dynamodb_copy.job.sections import Keep, Objectives, RateValue, Share
 from dynamodb_copy.job.values import AccountId, Flag, given, one_of, read_instant, refusal, whole
 
@@ -27,9 +35,18 @@ def _restore_point(found: object) -> datetime | str:
     raise refusal("latest, or a date or moment such as 2026-12-01T02:00:00Z", "write one of these")
 
 
-_Full = Annotated[Literal["full"], one_of("full")]
-_Segments = Annotated[int | Literal["auto"], BeforeValidator(_segments)]
+COPIES = ("full", "incremental")  # each a word after copy; the kinds that it stands for take no other
+
+_Full = Annotated[Literal["full"], one_of(*COPIES)]
+Segments = Annotated[int | Literal["auto"], BeforeValidator(_segments)]
 _Verify = Annotated[Literal["none", "count", "content"], one_of("none", "count", "content")]
+
+
+def check_another_table(target: TableAt, info: ValidationInfo) -> None:
+    """Refuse a target that is the source, which stands before it."""
+    source = info.data.get("source")
+    if source and source.ref == target.ref:
+        raise refusal("another table, region or connection than in from", "a table cannot be copied onto itself")
 
 
 class CopyJob(Job):
@@ -41,15 +58,13 @@ class CopyJob(Job):
     read: RateValue = Share(0.25)
     write: RateValue = Share(0.25)
     consistent: Flag = False
-    segments: _Segments = "auto"
+    segments: Segments = "auto"
     verify: _Verify = "content"
 
     @field_validator("target")
     @classmethod
     def _target_is_another_table(cls, target: TargetTable, info: ValidationInfo) -> TargetTable:
-        source = info.data.get("source")
-        if source and source.ref == target.ref:
-            raise refusal("another table, region or connection than in from", "a table cannot be copied onto itself")
+        check_another_table(target, info)
         return target
 
 
@@ -62,7 +77,7 @@ class BackupJob(Job):
     engine: Annotated[Literal["scan", "export"], one_of("scan", "export")] = "scan"
     read: RateValue = Share(0.25)
     consistent: Flag = False
-    segments: _Segments = "auto"
+    segments: Segments = "auto"
     keep: Annotated[Keep | None, BeforeValidator(given)] = None
     bucket_owner: AccountId = None
 
@@ -82,7 +97,7 @@ class RestoreJob(Job):
     target: RestoreTarget = Field(alias="to")
     engine: Annotated[Literal["load", "import"], one_of("load", "import")] = "load"
     write: RateValue = Share(0.25)
-    segments: _Segments = "auto"
+    segments: Segments = "auto"
     verify: _Verify = "content"
     bucket_owner: AccountId = None
 
@@ -111,5 +126,5 @@ class DrillJob(Job):
     source: S3At = Field(alias="from")
     target: DrillTarget = Field(alias="to")
     write: RateValue = Share(0.25)
-    segments: _Segments = "auto"
+    segments: Segments = "auto"
     bucket_owner: AccountId = None

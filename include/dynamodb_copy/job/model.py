@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
 
 from dynamodb_copy.job.preconditions import Precondition, read_precondition
-from dynamodb_copy.job.schedule import interval_of, read_schedule
+from dynamodb_copy.job.schedule import CONTINUOUS, interval_of, read_schedule
 from dynamodb_copy.job.sections import Notify, Section
 from dynamodb_copy.job.values import (
     AirflowName,
@@ -32,9 +32,15 @@ _NOT_WRITTEN = ("name", "text")  # read_job knows them from the file
 class Job(Section):
     """When a job runs, how its tasks run, and who hears of it; its kinds say what is done.
 
-    `schedule` is None for a job that is started by hand, else a cron expression, a preset such as `@daily`, or
-    `every 15m`, whose length is `every`. `text` is the file's YAML: `read_job(job.name, job.text) == job`.
+    `schedule` is None for a job that is started by hand, else a cron expression, a preset such as `@daily`,
+    `continuous`, or `every 15m`, whose length is `every`. `text` is the file's YAML:
+    `read_job(job.name, job.text) == job`.
     """
+
+    # What to write in place of schedule: continuous; None for a kind that may be
+    instead_of_continuous: ClassVar[str | None] = (
+        "only changes by stream run on into a table: write every 6h, or another schedule"
+    )
 
     description: Description = ""
     tags: Annotated[tuple[Label, ...], sequence("a list of texts such as [orders, dr]")] = ()
@@ -66,6 +72,18 @@ class Job(Section):
     def every(self) -> timedelta | None:
         """The interval of a schedule such as `every 15m`; None for all others."""
         return interval_of(self.schedule)
+
+    @property
+    def is_continuous(self) -> bool:
+        """Whether the next run starts when one has ended."""
+        return self.schedule == CONTINUOUS
+
+    @field_validator("schedule")
+    @classmethod
+    def _pauses_between_runs(cls, schedule: str | None) -> str | None:
+        if schedule == CONTINUOUS and cls.instead_of_continuous:
+            raise refusal("a schedule with an end to each run", cls.instead_of_continuous)
+        return schedule
 
     @field_validator("late_after", "start", "end")
     @classmethod

@@ -78,6 +78,15 @@ class TargetTable(TableAt):
     mirror: Annotated[Mirror | Literal[False], PlainValidator(_read_mirror)] = False
 
 
+class IncrementalTarget(TableAt):
+    """The table that changes are written to."""
+
+    mirror: ClassVar[Literal[False]] = False  # changes tell of deletes themselves
+
+    kms_key: _TargetsKey = None
+    existing: _Existing = "refuse"
+
+
 class S3At(Section):
     """A prefix of an S3 bucket, the bucket's region, and the connection that reaches it."""
 

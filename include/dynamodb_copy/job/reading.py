@@ -10,7 +10,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from dynamodb_copy.errors import JobFileError
-from dynamodb_copy.job.kinds import BackupJob, CopyJob, DrillJob, RestoreJob
+from dynamodb_copy.job.incremental import IncrementalBackupJob, IncrementalJob
+from dynamodb_copy.job.kinds import COPIES, BackupJob, CopyJob, DrillJob, RestoreJob
 from dynamodb_copy.job.model import Job
 from dynamodb_copy.job.problems import UnknownKey, field_problems, report, unknown_key
 from dynamodb_copy.job.yaml_reader import Document, Path, Problem, read_yaml
@@ -54,9 +55,17 @@ def _kind_of(values: Mapping[str, Any]) -> type[Job] | None:
         case ["restore"]:
             return RestoreJob
         case ["copy"]:
-            target = values.get("to")
-            return BackupJob if isinstance(target, dict) and "s3" in target else CopyJob
+            return _kind_of_copy(values)
     return None
+
+
+def _kind_of_copy(values: Mapping[str, Any]) -> type[Job]:
+    """The kind that a copy is or, by a slip of the keyboard, was to be."""
+    said, target = values["copy"], values.get("to")
+    of_changes = isinstance(said, str) and get_close_matches(said, COPIES, n=1) == ["incremental"]
+    if isinstance(target, dict) and "s3" in target:
+        return IncrementalBackupJob if of_changes else BackupJob
+    return IncrementalJob if of_changes else CopyJob
 
 
 def _kind_problem(values: Mapping[str, Any], lines: Mapping[Path, int]) -> Problem:

@@ -1,4 +1,4 @@
-"""When a job runs: a cron expression, a preset, an interval, or by hand."""
+"""When a job runs: a cron expression, a preset, an interval, without pause, or by hand."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ from typing import Any, NamedTuple
 
 from dynamodb_copy.job.values import read_duration, refusal
 
+CONTINUOUS = "continuous"
 PRESETS = ("@hourly", "@daily", "@weekly", "@monthly", "@yearly")
-_ALLOWED = f'manual, every 15m, {", ".join(PRESETS)}, or five cron fields in UTC such as "0 2 * * *"'
+_ALLOWED = f'manual, every 15m, {CONTINUOUS}, {", ".join(PRESETS)}, or five cron fields in UTC such as "0 2 * * *"'
+_WORDS = ("manual", CONTINUOUS, *PRESETS)
 _LEAST_SECONDS = 60
 _LONGEST_MONTH_DAYS = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 _PART = re.compile(r"(\*|[0-9a-z]+)(?:-([0-9a-z]+))?(?:/([0-9]{1,2}))?")
@@ -41,7 +43,7 @@ def read_schedule(found: Any) -> str | None:
         return None
     if text.startswith("every "):
         return _every(text)
-    if text not in PRESETS:
+    if text not in {CONTINUOUS, *PRESETS}:
         _check_cron(text)
     return text
 
@@ -74,7 +76,7 @@ def _check_cron(text: str) -> None:
 def _advice(text: str, count: int) -> str:
     if re.fullmatch(r"[0-9]+[smhd]", text):
         return f"did you mean every {text}?"
-    near = get_close_matches(text, ("manual", *PRESETS), n=1)
+    near = get_close_matches(text, _WORDS, n=1)
     if near:
         return f'did you mean "{near[0]}"?'
     return f"a cron expression has 5 fields, this has {count}" if count > 1 else "write one of these"

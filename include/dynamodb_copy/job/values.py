@@ -103,13 +103,22 @@ def read_flag(found: Any) -> bool:
 
 def read_duration(found: Any) -> timedelta:
     """Read `90s`, `15m`, `6h` or `30d`."""
+    return _duration(found, least_seconds=1)
+
+
+def read_overlap(found: Any) -> timedelta:
+    """Read a duration that may also be `0s`."""
+    return _duration(found, least_seconds=0)
+
+
+def _duration(found: Any, *, least_seconds: int) -> timedelta:
     match = re.fullmatch(r"([0-9]{1,8})([smhd])", found) if isinstance(found, str) else None
-    length = timedelta(**{_UNITS[match[2]]: int(match[1])}) if match else timedelta(0)
-    if timedelta(0) < length <= _LONGEST:
+    length = timedelta(**{_UNITS[match[2]]: int(match[1])}) if match else None
+    if length is not None and timedelta(seconds=least_seconds) <= length <= _LONGEST:
         return length
     bare = isinstance(found, int) and not isinstance(found, bool)
     advice = f"add the unit, as in {found}s or {found}m" if bare else "write one number and one unit"
-    raise refusal("a duration of 1s to 365d such as 90s, 15m, 6h or 30d", advice)
+    raise refusal(f"a duration of {least_seconds}s to 365d such as 90s, 15m, 6h or 30d", advice)
 
 
 def read_byte_size(found: Any) -> int:
@@ -215,14 +224,17 @@ Topic = Annotated[
 ]
 ObjectUri = Annotated[str, text_like(_BUCKET + r"/[^\x00-\x1f]{1,1024}", "an object such as s3://bucket/key")]
 PrefixUri = Annotated[str, text_like(_BUCKET + r"/[^\x00-\x1f]{0,1024}", "a prefix such as s3://bucket/prefix/")]
-BackupUri = Annotated[
-    str,
-    text_like(
-        _BUCKET + r"(?=[^\x00-\x1f]{0,1025}\Z)(/[^/]+)*/?",
-        "a bucket, or better a prefix in it, such as s3://bucket/prefix",
-    ),
-]
-AttributeName = Annotated[str, text_like(r"[^\x00-\x1f]{1,255}", "an attribute's name: 1 to 255 characters")]
+_BACKUP_URI = text_like(
+    _BUCKET + r"(?=[^\x00-\x1f]{0,1025}\Z)(/[^/]+)*/?",
+    "a bucket, or better a prefix in it, such as s3://bucket/prefix",
+)
+BackupUri = Annotated[str, _BACKUP_URI]
+StagingUri = Annotated[str | None, _BACKUP_URI]
+_ATTRIBUTE_NAME = text_like(r"[^\x00-\x1f]{1,255}", "an attribute's name: 1 to 255 characters")
+AttributeName = Annotated[str, _ATTRIBUTE_NAME]
+NamedAttribute = Annotated[str | None, _ATTRIBUTE_NAME]
+IndexName = Annotated[str, text_like(r"[a-zA-Z0-9_.-]{3,255}", "an index's name: 3 to 255 of a-z A-Z 0-9 _ . -")]
+PartitionValue = Annotated[str, text_like(r"(?s).{1,2048}", "a text of 1 to 2048 characters")]
 AccountId = Annotated[str | None, text_like(r"[0-9]{12}", "the 12 digits of the bucket owner's AWS account, as text")]
 Description = Annotated[str, text_like(r"(?s).*", "a text")]
 Label = Annotated[str, text_like(r"\S(.{0,98}\S)?", "a text of 1 to 100 characters")]
