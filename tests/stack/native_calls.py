@@ -55,8 +55,15 @@ class Caller:
 
     def call(self, operation: str, **content: Any) -> dict[str, Any]:
         """Send a request of DynamoDB; items stay wire JSON. Raises RefusalError with what the emulator answers."""
+        return self._sent(f"DynamoDB_20120810.{operation}", content)
+
+    def call_streams(self, operation: str, **content: Any) -> dict[str, Any]:
+        """The same of DynamoDB Streams."""
+        return self._sent(f"DynamoDBStreams_20120810.{operation}", content)
+
+    def _sent(self, target: str, content: dict[str, Any]) -> dict[str, Any]:
         headers = {
-            "X-Amz-Target": f"DynamoDB_20120810.{operation}",
+            "X-Amz-Target": target,
             "Authorization": self.authorization,
             "Connection": "close",
         }

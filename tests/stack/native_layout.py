@@ -1,6 +1,7 @@
-"""The files of a native full export in DYNAMODB_JSON, byte for byte as the service lays them out; pure.
+"""The files of a native export in DYNAMODB_JSON, byte for byte as the service lays them out; pure.
 
-Source: exports of real tables (repository gurre/ddb-pitr @02acf36, January 2026; scylladb/scylla-migrator, May 2024).
+Source: exports of real tables (repository gurre/ddb-pitr @02acf36, January 2026; scylladb/scylla-migrator, May 2024),
+of incremental ones also https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/S3DataExport.Output.html.
 """
 
 from __future__ import annotations
@@ -19,6 +20,18 @@ import orjson
 Item = dict[str, Any]
 """Wire JSON; binaries are base64."""
 
+Change = dict[str, Any]
+"""A line of an incremental export: `Metadata`, `Keys`, and `OldImage` and `NewImage` as far as there are any."""
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """What an incremental export is of: the changes from `start` on and before `end`, in epoch seconds."""
+
+    start: float
+    end: float
+    view: str  # NEW_AND_OLD_IMAGES or NEW_IMAGE
+
 
 @dataclass(frozen=True, slots=True)
 class Export:
@@ -29,12 +42,13 @@ class Export:
     table_id: str
     bucket: str
     prefix: str | None
-    exported_at: float
+    exported_at: float  # of an incremental one the end of its window
     started_at: float
     ended_at: float = 0.0
     sse_algorithm: str = "AES256"
     sse_key_id: str | None = None
     billed_size_bytes: int = 0  # real ones bill 0 for small tables
+    window: Window | None = None  # None: a full export
 
     @property
     def arn(self) -> str:
@@ -44,12 +58,21 @@ class Export:
     @property
     def folder(self) -> str:
         """The key below which all files lie, without a slash at its end."""
-        return f"{self.prefix}/AWSDynamoDB/{self.id}" if self.prefix else f"AWSDynamoDB/{self.id}"
+        return f"{self._parent}/{self.id}"
+
+    @property
+    def data_folder(self) -> str:
+        """The key below which its data files lie: incremental exports to one prefix share theirs."""
+        return f"{self.folder}/data" if self.window is None else f"{self._parent}/data"
 
     @property
     def summary_key(self) -> str:
         """The ExportManifest."""
         return f"{self.folder}/manifest-summary.json"
+
+    @property
+    def _parent(self) -> str:
+        return f"{self.prefix}/AWSDynamoDB" if self.prefix else "AWSDynamoDB"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +87,9 @@ def started_file(export: Export) -> dict[str, bytes]:
     return {f"{export.folder}/_started": b""}
 
 
-def written_export(export: Export, partitions: Sequence[Sequence[Item]]) -> dict[str, bytes]:
-    """All files by key, in the order of writing: a data file for each partition, also for those without items."""
-    parts = [_data_file(export, number, items) for number, items in enumerate(partitions)]
+def written_export(export: Export, partitions: Sequence[Sequence[Item | Change]]) -> dict[str, bytes]:
+    """All files by key, in the order of writing: a data file for each partition, also for those that hold nothing."""
+    parts = [_data_file(export, number, held) for number, held in enumerate(partitions)]
     files_manifest = b"".join([_manifest_line(part) for part in parts])
     summary = orjson.dumps(_summary(export, sum(part.items for part in parts)))
     return {
@@ -80,16 +103,16 @@ def written_export(export: Export, partitions: Sequence[Sequence[Item]]) -> dict
 
 
 def is_data_file(key: str) -> bool:
-    """Whether a key is that of items."""
+    """Whether a key is that of items or changes."""
     return key.endswith(".json.gz")
 
 
-def _data_file(export: Export, number: int, items: Sequence[Item]) -> _DataFile:
+def _data_file(export: Export, number: int, held: Sequence[Item | Change]) -> _DataFile:
     # 16 bytes are the 26 characters that real names have; theirs mean nothing, ours come out the same each time
     name = base64.b32encode(hashlib.md5(f"{export.id}/{number}".encode(), usedforsecurity=False).digest())
-    key = f"{export.folder}/data/{name.decode().rstrip('=').lower()}.json.gz"
-    lines = b"".join([orjson.dumps({"Item": item}) + b"\n" for item in items])
-    return _DataFile(key, len(items), _gzipped(lines))
+    key = f"{export.data_folder}/{name.decode().rstrip('=').lower()}.json.gz"
+    lines = held if export.window else [{"Item": item} for item in held]
+    return _DataFile(key, len(held), _gzipped(b"".join([orjson.dumps(line) + b"\n" for line in lines])))
 
 
 def _gzipped(content: bytes) -> bytes:
@@ -114,13 +137,13 @@ def _manifest_line(part: _DataFile) -> bytes:
 def _summary(export: Export, item_count: int) -> dict[str, Any]:
     """The fields in their order; `exportType` is absent from real full exports."""
     return {
-        "version": "2020-06-30",
+        "version": "2023-08-01" if export.window else "2020-06-30",
         "exportArn": export.arn,
         "startTime": _instant(export.started_at),
         "endTime": _instant(export.ended_at),
         "tableArn": export.table_arn,
         "tableId": export.table_id,
-        "exportTime": _instant(export.exported_at),
+        **_times(export),
         "s3Bucket": export.bucket,
         "s3Prefix": export.prefix,
         "s3SseAlgorithm": export.sse_algorithm,
@@ -129,7 +152,14 @@ def _summary(export: Export, item_count: int) -> dict[str, Any]:
         "billedSizeBytes": export.billed_size_bytes,
         "itemCount": item_count,
         "outputFormat": "DYNAMODB_JSON",
+        **({"outputView": export.window.view, "exportType": "INCREMENTAL_EXPORT"} if export.window else {}),
     }
+
+
+def _times(export: Export) -> dict[str, str]:
+    if export.window is None:
+        return {"exportTime": _instant(export.exported_at)}
+    return {"exportFromTime": _instant(export.window.start), "exportToTime": _instant(export.window.end)}
 
 
 def _instant(epoch_seconds: float) -> str:

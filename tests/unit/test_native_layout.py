@@ -1,4 +1,4 @@
-"""What the service writes for a full export, and the golden one."""
+"""What the service writes for an export, and the golden one."""
 
 from __future__ import annotations
 
@@ -14,9 +14,15 @@ import pytest
 
 from stack import golden
 from stack.golden import EXPORT, golden_files, stored_files
-from stack.native_layout import written_export
+from stack.native_layout import Window, written_export
 
 FOLDER = f"AWSDynamoDB/{EXPORT.id}"
+
+INCREMENT = replace(EXPORT, window=Window(1772526600, 1772530200, "NEW_AND_OLD_IMAGES"), billed_size_bytes=10_000_000)
+CHANGES = [
+    {"Metadata": {"WriteTimestampMicros": {"N": "1772530000000000"}}, "Keys": {"pk": {"S": key}}, "OldImage": {}}
+    for key in "abc"
+]
 
 
 def lines_of(manifest: bytes) -> list[Any]:
@@ -115,3 +121,60 @@ def test_the_golden_items_have_every_type_and_survive(files: dict[str, bytes]) -
     assert sorted(found, key=repr) == sorted(golden.ITEMS, key=repr)
     types = {kind for item in found for value in item.values() for kind in value}
     assert types == {"S", "N", "B", "SS", "NS", "BS", "L", "M", "BOOL", "NULL"}
+
+
+def test_increments_share_their_data_folder_and_have_manifests_of_their_own() -> None:
+    files = written_export(INCREMENT, [CHANGES, []])
+
+    parent = f"{EXPORT.prefix}/AWSDynamoDB"
+    parts = [key for key in files if key.startswith(f"{parent}/data/")]
+    assert all(re.fullmatch(rf"{parent}/data/[a-z2-7]{{26}}\.json\.gz", part) for part in parts)
+    assert [line["dataFileS3Key"] for line in lines_of(files[f"{parent}/{EXPORT.id}/manifest-files.json"])] == parts
+    manifests = {key.removeprefix(f"{parent}/{EXPORT.id}/") for key in files.keys() - parts}
+    assert manifests == {
+        "_started",
+        "manifest-files.json",
+        "manifest-files.md5",
+        "manifest-summary.json",
+        "manifest-summary.md5",
+    }
+
+
+def test_two_increments_have_no_data_file_in_common() -> None:
+    first, second = [written_export(replace(INCREMENT, id=id_), [CHANGES]) for id_ in (EXPORT.id, "another")]
+
+    assert first.keys().isdisjoint(second)
+
+
+def test_an_increment_has_a_line_for_each_change_as_it_is() -> None:
+    files = written_export(replace(INCREMENT, prefix=None), [CHANGES, []])
+
+    parts = [content for key, content in files.items() if key.startswith("AWSDynamoDB/data/")]
+    found = [json.loads(line) for part in parts for line in gzip.decompress(part).splitlines()]
+    assert found == CHANGES
+    assert [line["itemCount"] for line in lines_of(files[f"{FOLDER}/manifest-files.json"])] == [3, 0]
+
+
+def test_the_summary_of_an_increment_has_the_fields_of_a_real_one() -> None:
+    summary = json.loads(written_export(INCREMENT, [CHANGES])[INCREMENT.summary_key])
+
+    assert list(summary.items()) == [
+        ("version", "2023-08-01"),
+        ("exportArn", f"{EXPORT.table_arn}/export/{EXPORT.id}"),
+        ("startTime", "2026-03-03T09:30:00.417Z"),
+        ("endTime", "2026-03-03T09:36:06.902Z"),
+        ("tableArn", EXPORT.table_arn),
+        ("tableId", EXPORT.table_id),
+        ("exportFromTime", "2026-03-03T08:30:00.000Z"),
+        ("exportToTime", "2026-03-03T09:30:00.000Z"),
+        ("s3Bucket", "golden-exports"),
+        ("s3Prefix", "nightly/observations"),
+        ("s3SseAlgorithm", "AES256"),
+        ("s3SseKmsKeyId", None),
+        ("manifestFilesS3Key", f"nightly/observations/{FOLDER}/manifest-files.json"),
+        ("billedSizeBytes", 10_000_000),
+        ("itemCount", 3),
+        ("outputFormat", "DYNAMODB_JSON"),
+        ("outputView", "NEW_AND_OLD_IMAGES"),
+        ("exportType", "INCREMENTAL_EXPORT"),
+    ]

@@ -12,6 +12,7 @@ from dynamodb_copy.errors import TableError
 
 _EXPORT_REMEDY = "correct that, then start a new run"
 _IMPORT_REMEDY = "correct that, delete the table, which is not whole if it is there, then start a new run"
+_LONGEST_DAYS = 35
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,18 +33,36 @@ class ServiceJob:
         return self.status == "COMPLETED"
 
 
-def latest_restorable(client: Any, table: str) -> datetime:
-    """The latest moment that can be exported; raises TableError when point-in-time recovery is off."""
+@dataclass(frozen=True, slots=True)
+class RecoveryWindow:
+    """What a table can be restored to, and what of it can be exported."""
+
+    earliest: datetime  # begins anew when point-in-time recovery is switched off and on
+    latest: datetime  # usually five minutes ago
+    period_days: int = _LONGEST_DAYS  # how long changes are kept
+
+
+def recovery_window(client: Any, table: str, *, needed_by: str, otherwise: str = "") -> RecoveryWindow:
+    """What can be exported; raises TableError when point-in-time recovery is off.
+
+    The error names what of the job needs it, as in `engine: export`, and what could be said instead.
+    """
     described = control(client, "DescribeContinuousBackups", TableName=table)["ContinuousBackupsDescription"]
     recovery = described.get("PointInTimeRecoveryDescription", {})
     if recovery.get("PointInTimeRecoveryStatus") != "ENABLED":
         raise TableError(
-            f"from.table: point-in-time recovery of {table!r} is off, and engine: export needs it; switch it on with "
+            f"from.table: point-in-time recovery of {table!r} is off, and {needed_by} needs it; switch it on with "
             f"aws dynamodb update-continuous-backups --table-name {table} "
-            "--point-in-time-recovery-specification PointInTimeRecoveryEnabled=true, or say engine: scan"
+            "--point-in-time-recovery-specification PointInTimeRecoveryEnabled=true"
+            + (f", or say {otherwise}" if otherwise else "")
         )
-    latest: datetime = recovery["LatestRestorableDateTime"]
-    return latest
+    earliest, latest = [recovery[f"{end}RestorableDateTime"] for end in ("Earliest", "Latest")]
+    return RecoveryWindow(earliest, latest, recovery.get("RecoveryPeriodInDays", _LONGEST_DAYS))
+
+
+def latest_restorable(client: Any, table: str) -> datetime:
+    """The latest moment that can be exported; raises TableError when point-in-time recovery is off."""
+    return recovery_window(client, table, needed_by="engine: export", otherwise="engine: scan").latest
 
 
 def start_export(client: Any, request: dict[str, Any]) -> ServiceJob:
@@ -56,10 +75,14 @@ def describe_export(client: Any, arn: str) -> ServiceJob:
     return _export(control(client, "DescribeExport", ExportArn=arn))
 
 
-def export_of_token(client: Any, table_arn: str, token: str) -> str | None:
-    """The ARN of the table's export that was started with this ClientToken; the service knows it for 90 days."""
-    listed = _listed(client, "ListExports", "ExportSummaries", TableArn=table_arn)
-    return _of_token((describe_export(client, each["ExportArn"]) for each in listed), token)
+def export_of_token(client: Any, table_arn: str, token: str, *, since: float) -> str | None:
+    """The ARN of the table's export that was started with this ClientToken; the service knows it for 90 days.
+
+    Only what began at `since`, in epoch seconds, or later is looked at: each look is a request, and every quarter of
+    an hour there may have been an export.
+    """
+    listed = (each["ExportArn"] for each in _listed(client, "ListExports", "ExportSummaries", TableArn=table_arn))
+    return _of_token((describe_export(client, arn) for arn in listed if _may_have_begun(arn, since)), token)
 
 
 def start_import(client: Any, request: dict[str, Any]) -> ServiceJob:
@@ -86,6 +109,12 @@ def _listed(client: Any, operation: str, field: str, **request: Any) -> Iterator
         if not reply.get("NextToken"):
             return
         request["NextToken"] = reply["NextToken"]
+
+
+def _may_have_begun(arn: str, since: float) -> bool:
+    """An export's id begins with the milliseconds of its StartTime, as in `01768385930622-efd1a093`."""
+    began = arn.rpartition("/")[2].partition("-")[0]
+    return not began.isdecimal() or int(began) >= since * 1000
 
 
 def _of_token(jobs: Iterable[ServiceJob], token: str) -> str | None:
