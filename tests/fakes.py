@@ -199,6 +199,7 @@ class FakeWire(Wire):
     def __init__(self, answer: Answer, clock: Clock | None = None) -> None:
         self.clock = clock or StoppedClock()
         self.region = "us-east-1"
+        self.replied_on = ""
         self.pool = _NoConnections()
         self.requests: list[tuple[str, dict[str, Any]]] = []
         self.in_flight = 0

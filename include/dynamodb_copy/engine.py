@@ -28,7 +28,8 @@ def copy_segment(
         for durable in durables:
             tally = checkpoint.tally + durable.tally
             parts = (*checkpoint.parts, *durable.parts)
-            checkpoint = Checkpoint(durable.cursor, tally, done=durable.cursor is None, parts=parts)
+            cursor = durable.cursor or checkpoint.cursor
+            checkpoint = Checkpoint(cursor, tally, done=durable.cursor is None, parts=parts)
             checkpoints.save(segment, checkpoint)
     return checkpoint.tally
 

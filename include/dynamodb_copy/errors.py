@@ -17,6 +17,7 @@ CopyError
     ├── RequestRefusedError        the service calls a request invalid
     ├── RunIncompleteError         verify or seal before every planned segment is done
     ├── MirrorRefusedError         a guard of mirror holds
+    ├── ChangesLostError           changes were lost before they could be read
     ├── TooManyDifferencesError    more keys differ than are worth listing
     └── ContentDiffersError        the target is not what was read
 Each message says what was found, what is allowed and what to do next.
@@ -103,6 +104,10 @@ class RunIncompleteError(PermanentError):
 
 class MirrorRefusedError(PermanentError):
     """A guard of mirror holds; nothing was deleted."""
+
+
+class ChangesLostError(PermanentError):
+    """Changes were lost before they could be read."""
 
 
 class TooManyDifferencesError(PermanentError):

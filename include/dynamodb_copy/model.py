@@ -118,8 +118,7 @@ class Tally:
     digest: Digest = field(default_factory=Digest)
     deletes: int = 0  # of the items: changes that delete
     growth: int = 0  # items that came into being less those that went
-    checked: int = 0  # keys that were read back from the target
-    wrong: int = 0  # of them: those that are not as they were written
+    checked: int = 0  # keys that were read back from the target, as they were written
 
     def __add__(self, other: Tally) -> Tally:
         return Tally(
@@ -136,7 +135,6 @@ class Tally:
             self.deletes + other.deletes,
             self.growth + other.growth,
             self.checked + other.checked,
-            self.wrong + other.wrong,
         )
 
 
@@ -170,7 +168,10 @@ class Durable(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """The last durable cursor of one segment of one run, with all that was counted up to it."""
+    """The last durable cursor of one segment of one run, with all that was counted up to it.
+
+    One that is done keeps the last cursor that the segment had: where a source ended may be where the next run begins.
+    """
 
     cursor: Cursor | None = None
     tally: Tally = field(default_factory=Tally)

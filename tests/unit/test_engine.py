@@ -77,7 +77,7 @@ def test_every_page_is_a_checkpoint_with_all_that_was_counted_up_to_it() -> None
     copy.attempt()
 
     saved = [(checkpoint.cursor, checkpoint.tally.items, checkpoint.done) for _, checkpoint in copy.checkpoints.saves]
-    assert saved == [({"page": 0}, 2, False), ({"page": 1}, 4, False), ({"page": 2}, 6, False), (None, 7, True)]
+    assert saved == [({"page": 0}, 2, False), ({"page": 1}, 4, False), ({"page": 2}, 6, False), ({"page": 2}, 7, True)]
 
 
 def test_an_empty_segment_is_done_after_its_one_page() -> None:

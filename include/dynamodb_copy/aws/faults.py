@@ -94,6 +94,14 @@ class ResourceInUseError(TableError):
     """The table is being created, changed or deleted, or exists already."""
 
 
+class TrimmedError(CopyError):
+    """A position in a stream is older than what the stream keeps."""
+
+
+class IteratorExpiredError(CopyError):
+    """A shard iterator was not used within its 15 minutes."""
+
+
 class ObjectMissingError(BackupRefusedError):
     """The bucket has no such object."""
 
@@ -110,6 +118,8 @@ _NAMED: dict[str, type[CopyError]] = {
     "ConditionalCheckFailedException": ConditionFailedError,
     "ResourceNotFoundException": ResourceMissingError,
     "ResourceInUseException": ResourceInUseError,
+    "TrimmedDataAccessException": TrimmedError,
+    "ExpiredIteratorException": IteratorExpiredError,
     "PreconditionFailed": ConditionFailedError,
     "NoSuchKey": ObjectMissingError,
     "NoSuchUpload": UploadGoneError,

@@ -12,6 +12,7 @@ import zlib
 from collections.abc import Callable
 from contextlib import suppress
 from copy import copy
+from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
@@ -36,6 +37,9 @@ from dynamodb_copy.aws.faults import fault, translated, untrusted
 from dynamodb_copy.aws.light_response import LightResponse
 from dynamodb_copy.aws.signing import PlainSigner, Unsigned
 from dynamodb_copy.errors import AccessError, CopyError, ServiceUnavailableError
+
+TABLES = "DynamoDB_20120810"
+STREAMS = "DynamoDBStreams_20120810"
 
 _AT_ONCE_SECONDS = 0.001  # zero would mean: do not block
 
@@ -75,6 +79,7 @@ class Pending:
         else:
             self._wire.pool.give_back(connection)
         self.reply_bytes = len(body)
+        self._wire.replied_on = response.fields.get("date", "")
         return _decoded(self._operation, response, body)
 
     def see_out(self, seconds: float) -> None:
@@ -110,10 +115,12 @@ class Pending:
 
 
 class Wire:
-    """One DynamoDB endpoint; used by one thread at a time."""
+    """One endpoint of DynamoDB, or of its streams (`target`); used by one thread at a time."""
 
-    def __init__(self, client: Any, timeouts: Timeouts, clock: Clock) -> None:
+    def __init__(self, client: Any, timeouts: Timeouts, clock: Clock, target: str = TABLES) -> None:
         self.clock = clock
+        self.replied_on = ""  # the last reply's `Date`
+        self._target = target
         self.region: str = client.meta.region_name
         self.pool = ConnectionPool(_route(client), timeouts)
         self._credentials = client._request_signer._credentials  # noqa: SLF001 - botocore shows them nowhere else
@@ -130,6 +137,13 @@ class Wire:
     def close(self) -> None:
         """Close the connections that are free."""
         self.pool.close()
+
+    def service_time(self) -> float | None:
+        """The service's clock when it sent the last reply, in whole epoch seconds; None if it did not say."""
+        try:
+            return parsedate_to_datetime(self.replied_on).timestamp()
+        except ValueError:
+            return None
 
     def post(self, operation: str, body: bytes, *, fence: Callable[[], None] = _unfenced) -> Pending:
         """Sign and send one request without waiting for its reply.
@@ -165,7 +179,7 @@ class Wire:
         headers = {
             "Content-Type": "application/x-amz-json-1.0",
             "Host": self.pool.route.host,
-            "X-Amz-Target": f"DynamoDB_20120810.{operation}",
+            "X-Amz-Target": f"{self._target}.{operation}",
         }
         request = Unsigned(self.pool.route.url, headers, body)
         PlainSigner(self._frozen_credentials(operation), "dynamodb", self.region).sign(request)

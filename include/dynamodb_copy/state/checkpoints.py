@@ -13,7 +13,7 @@ from dynamodb_copy.state.rows import PostedUpdate, Row, RowKey, StateRows
 _NO_PARTS = {"S": "[]"}
 _COUNTS = (
     *("items", "bytes", "expiring", "pages", "read_units", "write_units", "throttles", "retries", "seconds"),
-    *("deletes", "growth", "checked", "wrong"),
+    *("deletes", "growth", "checked"),
 )
 
 
