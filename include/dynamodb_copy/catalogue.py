@@ -8,8 +8,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from dynamodb_copy.aws.objects import Bucket
+from dynamodb_copy.aws.objects import Bucket, StoredObject
 from dynamodb_copy.errors import BackupRefusedError
+from dynamodb_copy.formats.increment_manifest import (
+    IncrementSummary,
+    check_details,
+    read_increment_details,
+    read_increment_summary,
+)
 from dynamodb_copy.formats.manifest import (
     DETAILS,
     FILE_BYTES,
@@ -20,15 +26,13 @@ from dynamodb_copy.formats.manifest import (
     ManifestLine,
     Summary,
     TableSettings,
-    check_parts,
-    md5_of,
     read_details,
     read_files,
     read_summary,
     read_table,
-    root_hash,
-    sha256_of,
 )
+from dynamodb_copy.sealed_folder import sealed_folder
+from dynamodb_copy.stored_increment import Increment
 
 EXPORTS = "AWSDynamoDB"
 """The folder below a prefix in which native exports lie, and our backups."""
@@ -47,6 +51,7 @@ class Entry:
     kind: Kind
     summary: Summary | None = None  # of a full one
     problem: str = ""  # of a damaged one
+    increment: IncrementSummary | None = None  # of an incremental one
 
     @property
     def id(self) -> str:
@@ -65,8 +70,8 @@ class Entry:
 
     @property
     def table_arn(self) -> str:
-        """The table it was made from; of a full one only."""
-        return self._full.table_arn
+        """The table it was made from; of a full or an incremental one only."""
+        return (self.increment or self._full).table_arn
 
     @property
     def _full(self) -> Summary:
@@ -138,108 +143,64 @@ def open_backup(bucket: Bucket, folder: str, known_root: Callable[[str], str | N
 
     Raises BackupRefusedError, with the file's name, for what is missing or changed.
     """
-    contents = {
-        name: bucket.read(f"{folder}/{name}", most_bytes=FILE_BYTES) for name in (SUMMARY, FILES, TABLE, DETAILS)
-    }
-    reader = _Reader(bucket, folder, contents)
-    summary, files = read_summary(*reader.with_md5(SUMMARY)), read_files(*reader.with_md5(FILES))
-    details = reader.details()
-    reader.check_counts(summary, files, details)
-    root = root_hash(contents)
-    if known_root(folder.rpartition("/")[2]) not in {None, root}:
-        raise BackupRefusedError(
-            f"s3://{bucket.name}/{folder}: {', '.join(contents)} are not those that were sealed: their root hash is "
-            f"{root}, the state table has another; somebody edited the backup: use another one"
-        )
-    table = contents[TABLE]
-    settings = None if table is None else read_table(table, reader.named(TABLE))
+    described = sealed_folder(bucket, folder)
+    summary, files = read_summary(*described.with_md5(SUMMARY)), read_files(*described.with_md5(FILES))
+    details = described.details(read_details)
+    described.check_counts(summary.items, files, details)
+    root, table = described.root(known_root), described.contents[TABLE]
+    settings = None if table is None else read_table(table, described.named(TABLE))
     return Backup(bucket, folder, summary, tuple(files), details, settings, root)
 
 
-@dataclass(frozen=True, slots=True)
-class _Reader:
-    bucket: Bucket
-    folder: str
-    contents: dict[str, bytes | None]
+def open_increment(bucket: Bucket, folder: str, known_root: Callable[[str], str | None]) -> Increment:
+    """Read and check the files that describe an increment; its parts are not touched.
 
-    def named(self, name: str) -> str:
-        return f"s3://{self.bucket.name}/{self.folder}/{name}"
-
-    def with_md5(self, name: str) -> tuple[bytes, str]:
-        """A native file that agrees with its checksum, and its address."""
-        content = self._there(name)
-        stem = name.removesuffix(".json")
-        for side_name in (f"{stem}.md5", f"{stem}.checksum"):
-            checksum = self._side_file(side_name)
-            if checksum is None:
-                continue
-            if checksum.decode(errors="replace").strip() != md5_of(content):
-                raise self._refused(name, f"does not agree with {side_name}")
-            return content, self.named(name)
-        raise self._refused(f"{stem}.md5", "is missing")
-
-    def details(self) -> Details | None:
-        """What `backup.json` says, if it is there and the files that it tells of agree with it."""
-        content = self.contents[DETAILS]
-        if content is None:
-            return None
-        if (self._side_file("backup.sha256") or b"").decode(errors="replace").strip() != sha256_of(content):
-            raise self._refused(DETAILS, "does not agree with backup.sha256")
-        details = read_details(content, self.named(DETAILS))
-        for name in (FILES, TABLE):
-            if sha256_of(self._there(name)) != details.files.get(name):
-                raise self._refused(name, f"does not agree with {DETAILS}")
-        return details
-
-    def check_counts(self, summary: Summary, files: list[ManifestLine], details: Details | None) -> None:
-        if summary.items != sum(part.items for part in files):
-            raise self._refused(FILES, f"does not add up to the {summary.items} items of {SUMMARY}")
-        if details is None:
-            return
-        if details.id != self.folder.rpartition("/")[2]:
-            raise self._refused(DETAILS, f"tells of the backup {details.id}")
-        check_parts(files, details, self.named(DETAILS))
-        if details.items != summary.items:
-            raise self._refused(DETAILS, f"does not tell of the {summary.items} items of {SUMMARY}")
-
-    def _there(self, name: str) -> bytes:
-        content = self.contents[name]
-        if content is None:
-            raise self._refused(name, "is missing")
-        return content
-
-    def _side_file(self, name: str) -> bytes | None:
-        return self.bucket.read(f"{self.folder}/{name}", most_bytes=1024)
-
-    def _refused(self, name: str, what: str) -> BackupRefusedError:
-        return BackupRefusedError(
-            f"{self.named(name)}: {what}; the backup is not sealed, or it was edited or damaged: use another one"
-        )
+    Raises BackupRefusedError, with the file's name, for what is missing or changed.
+    """
+    described = sealed_folder(bucket, folder)
+    summary, files = read_increment_summary(*described.with_md5(SUMMARY)), read_files(*described.with_md5(FILES))
+    details = described.details(read_increment_details)
+    described.check_counts(summary.items, files, details)
+    if details is not None:
+        check_details(summary, details, described.named(DETAILS))
+    return Increment(bucket, folder, summary, tuple(files), details, described.root(known_root))
 
 
 def _entry(bucket: Bucket, folder: str) -> Entry:
+    name = f"s3://{bucket.name}/{folder}/{SUMMARY}"
     try:
         content = bucket.read(f"{folder}/{SUMMARY}", most_bytes=FILE_BYTES)
         if content is None:
             return Entry(folder, "unsealed")
         if b'"exportFromTime"' in content:
-            return Entry(folder, "incremental")
-        return Entry(folder, "full", read_summary(content, f"s3://{bucket.name}/{folder}/{SUMMARY}"))
+            return Entry(folder, "incremental", increment=read_increment_summary(content, name))
+        return Entry(folder, "full", read_summary(content, name))
     except BackupRefusedError as error:
         return Entry(folder, "damaged", problem=str(error))
 
 
-def check_parts_are_there(backup: Backup) -> Iterator[int]:
+def check_parts_are_there(backup: Backup | Increment) -> Iterator[int]:
     """Yield the size of each part in the manifest's order; raises BackupRefusedError with the first that is wrong."""
+    for found in looked_at(backup):
+        if isinstance(found, BackupRefusedError):
+            raise found
+        yield found
+
+
+def looked_at(backup: Backup | Increment) -> Iterator[int | BackupRefusedError]:
+    """Yield the size of each part in the manifest's order, or what is wrong with it."""
     sizes = {part.name: part.size_bytes for part in backup.details.parts} if backup.details else {}
     with ThreadPoolExecutor(_THREADS) as threads:
         heads = threads.map(backup.bucket.head, [backup.key_of(part.name) for part in backup.files])
         for part, head in zip(backup.files, heads, strict=True):
-            named = f"s3://{backup.bucket.name}/{backup.key_of(part.name)}"
-            if head is None:
-                raise BackupRefusedError(f"{named}: is missing; use another backup")
-            if sizes.get(part.name, head.size_bytes) != head.size_bytes:
-                raise BackupRefusedError(
-                    f"{named}: has {head.size_bytes} bytes, not the {sizes[part.name]} of {DETAILS}; use another backup"
-                )
-            yield head.size_bytes
+            yield _found(f"s3://{backup.bucket.name}/{backup.key_of(part.name)}", head, sizes.get(part.name))
+
+
+def _found(named: str, head: StoredObject | None, size_bytes: int | None) -> int | BackupRefusedError:
+    if head is None:
+        return BackupRefusedError(f"{named}: is missing; use another backup")
+    if size_bytes not in {None, head.size_bytes}:
+        return BackupRefusedError(
+            f"{named}: has {head.size_bytes} bytes, not the {size_bytes} of {DETAILS}; use another backup"
+        )
+    return head.size_bytes

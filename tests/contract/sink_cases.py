@@ -12,14 +12,16 @@ import pytest
 from arbitrary_items import meaning
 from contract.emulated_table import KeyTypes, emulated_table, schema_of
 from dynamodb_copy.aws.objects import Bucket
-from dynamodb_copy.model import Change, Delete, Durable, Item, Page, Part, Put, Segment, Tally
+from dynamodb_copy.model import Change, Delete, Durable, Item, KeySchema, Page, Put, Segment, Tally
 from dynamodb_copy.ports import Sink
 from dynamodb_copy.sinks.batch_writer import BatchWriter
 from dynamodb_copy.sinks.capacity_budget import CapacityBudget
 from dynamodb_copy.sinks.s3_backup import S3Backup
+from dynamodb_copy.sinks.s3_increment import S3Increment
 from dynamodb_copy.sinks.table import TableSink
 from fakes import AlwaysHeld, FakeWire, MemorySink, MemoryTable
 from stored_backups import items_in
+from stored_chains import new_images_in
 from unit.aws.buckets import bucket_at, new_bucket
 from unit.memory_bucket import MemoryBucket
 
@@ -60,52 +62,79 @@ def table_sink(key_types: KeyTypes, endpoint: str, stack: ExitStack) -> SinkCase
 
 def backup_in_memory(_: KeyTypes, __: str, stack: ExitStack) -> SinkCase:
     _parts_are_small(stack, part_bytes=0, piece_bytes=1 << 20)
-    return _of_attempts(Attempts(MemoryBucket()))
+    return _of_backup(MemoryBucket())
 
 
 def backup_in_s3(_: KeyTypes, endpoint: str, stack: ExitStack) -> SinkCase:
     _parts_are_small(stack, part_bytes=0, piece_bytes=1)
-    return _of_attempts(Attempts(bucket_at(endpoint, new_bucket(endpoint))))
+    return _of_backup(bucket_at(endpoint, new_bucket(endpoint)))
+
+
+def increment_in_memory(key_types: KeyTypes, __: str, stack: ExitStack) -> SinkCase:
+    _parts_are_small(stack, part_bytes=0, piece_bytes=1 << 20)
+    return _of_increment(MemoryBucket(), schema_of(key_types))
+
+
+def increment_in_s3(key_types: KeyTypes, endpoint: str, stack: ExitStack) -> SinkCase:
+    _parts_are_small(stack, part_bytes=0, piece_bytes=1)
+    return _of_increment(bucket_at(endpoint, new_bucket(endpoint)), schema_of(key_types))
 
 
 TABLES: list[Builder] = [memory_sink, table_in_memory, table_sink]
 """Sinks that hold the last change of each key."""
 
-BACKUPS: list[Builder] = [backup_in_memory, backup_in_s3]
+BACKUPS: list[Builder] = [backup_in_memory, backup_in_s3, increment_in_memory, increment_in_s3]
 """Sinks that hold whatever they were given; here the items of each page are a part."""
 
 
 class Attempts:
     """The attempts at a backup's segments, and the parts that they yielded: those count."""
 
-    def __init__(self, bucket: Bucket) -> None:
-        self.parts: list[Part] = []
-        self._bucket = bucket
-        self._names = count()
+    def __init__(self, sink_of: Callable[[str], Sink]) -> None:
+        self.names: list[str] = []
+        self._sink_of = sink_of
+        self._attempts = count()
 
     def absorb(self, segment: Segment, pages: Iterable[Page]) -> Generator[Durable]:
         """A new attempt."""
-        sink = S3Backup(self._bucket, FOLDER, f"{next(self._names):08}", fence=AlwaysHeld(), now=lambda: 0.0)
-        with closing(sink.absorb(segment, pages)) as durables:
+        sink = self._sink_of(f"{next(self._attempts):08}")
+        with closing(sink.absorb(segment, map(_timed, pages))) as durables:
             for durable in durables:
-                self.parts += durable.parts
+                self.names += [part.name for part in durable.parts]
                 yield durable
 
-    def stored(self) -> list[Item]:
-        """What the parts hold that count."""
-        keys = [f"{FOLDER}/data/{part.name}" for part in self.parts]
-        contents = [self._bucket.read(key, most_bytes=1 << 30) or b"" for key in keys]
-        return [item for content in contents for item in items_in(content)]
+
+def _of_backup(bucket: Bucket) -> SinkCase:
+    made = Attempts(lambda attempt: S3Backup(bucket, FOLDER, attempt, fence=AlwaysHeld(), now=lambda: 0.0))
+    return SinkCase(made, lambda: _held(bucket, f"{FOLDER}/data", made.names, items_in), costs_units=False)
 
 
-def _of_attempts(attempts: Attempts) -> SinkCase:
-    return SinkCase(attempts, attempts.stored, costs_units=False)
+def _of_increment(bucket: Bucket, keys: KeySchema) -> SinkCase:
+    folder, named = FOLDER.rpartition("/")[::2]
+
+    def sink_of(attempt: str) -> S3Increment:
+        return S3Increment(bucket, f"{folder}/data", named, attempt, keys, fence=AlwaysHeld(), now=lambda: 0.0)
+
+    made = Attempts(sink_of)
+    return SinkCase(made, lambda: _held(bucket, f"{folder}/data", made.names, new_images_in), costs_units=False)
+
+
+def _held(bucket: Bucket, data: str, names: Iterable[str], items_of: Callable[[bytes], list[Item]]) -> list[Item]:
+    """What the parts hold that count."""
+    contents = [bucket.read(f"{data}/{name}", most_bytes=1 << 30) or b"" for name in names]
+    return [item for content in contents for item in items_of(content)]
+
+
+def _timed(page: Page) -> Page:
+    """The page as a source gives it that knows when its changes were written."""
+    return page._replace(changes=[change._replace(written_at=1) for change in page.changes])
 
 
 def _parts_are_small(stack: ExitStack, *, part_bytes: int, piece_bytes: int) -> None:
     patch = stack.enter_context(pytest.MonkeyPatch.context())
     patch.setattr("dynamodb_copy.sinks.s3_backup.PART_BYTES", part_bytes)
-    patch.setattr("dynamodb_copy.sinks.s3_backup._PIECE_BYTES", piece_bytes)
+    patch.setattr("dynamodb_copy.sinks.s3_increment.FLUSH_BYTES", part_bytes)
+    patch.setattr("dynamodb_copy.sinks.open_part.PIECE_BYTES", piece_bytes)
 
 
 def item_of(number: int, value: str = "") -> Item:

@@ -9,15 +9,20 @@ from typing import NamedTuple
 
 from contract.emulated_table import KeyTypes, emulated_table, schema_of
 from dynamodb_copy.aws.objects import Bucket
-from dynamodb_copy.catalogue import open_backup
+from dynamodb_copy.catalogue import open_backup, open_increment
 from dynamodb_copy.formats.dynamodb_json import key_hash
-from dynamodb_copy.model import Item, Put
+from dynamodb_copy.lineage import leaves
+from dynamodb_copy.model import Change, Item, Put
 from dynamodb_copy.ports import Source
+from dynamodb_copy.sources.increments import Increments
 from dynamodb_copy.sources.table_scan import TableScan, whole_items
+from dynamodb_copy.sources.table_stream import TableStream
+from fake_stream import STREAM, FakeStream
 from fakes import CountingLimiter, FakeWire, ListSource, MemoryTable, in_pages
 from stack.native_layout import is_data_file, written_export
 from stack.native_objects import put_files
 from stored_backups import EXPORT, items_in, source_of, write_backup
+from stored_chains import DATA, Stretch, mark_at, micros_of, new_images_in, write_increment, write_window
 from unit.aws.buckets import bucket_at, new_bucket, s3
 from unit.memory_bucket import MemoryBucket
 
@@ -81,6 +86,31 @@ def backup_in_s3(asked: Asked, endpoint: str, _: ExitStack) -> SourceCase:
     return _of_backup(bucket, asked)
 
 
+def stream_in_memory(asked: Asked, _: str, __: ExitStack) -> SourceCase:
+    """Each segment has a shard of its own."""
+    keys = schema_of(asked.key_types)
+    names = {key_hash(item, keys).hex(): item for item in asked.items}
+    stream = FakeStream(list(names) + [f"spare {n}" for n in range(asked.segments)], shards=asked.segments)
+    for name, item in names.items():
+        stream.put_item(name, item)
+    starts = [{shard: ""} for shard in sorted(leaves(stream.shards))]
+    until = stream.now
+    source = TableStream(stream.wire(), STREAM, starts, keys, until, not_before=0.0, known_since=until)
+    return SourceCase(source, lambda: list(stream.table.values()), costs_units=False)
+
+
+def increments_in_memory(asked: Asked, _: str, __: ExitStack) -> SourceCase:
+    return _of_increments(MemoryBucket(), asked, _ours)
+
+
+def increments_in_s3(asked: Asked, endpoint: str, _: ExitStack) -> SourceCase:
+    return _of_increments(bucket_at(endpoint, new_bucket(endpoint)), asked, _ours)
+
+
+def windows_in_memory(asked: Asked, _: str, __: ExitStack) -> SourceCase:
+    return _of_increments(MemoryBucket(), asked, _windows)
+
+
 SOURCES: list[Builder] = [
     list_source,
     scan_of_memory,
@@ -88,6 +118,10 @@ SOURCES: list[Builder] = [
     export_in_memory,
     export_in_s3,
     backup_in_s3,
+    stream_in_memory,
+    increments_in_memory,
+    increments_in_s3,
+    windows_in_memory,
 ]
 
 
@@ -100,6 +134,36 @@ def _of_backup(bucket: Bucket, asked: Asked) -> SourceCase:
         return [item for content in contents for item in items_in(content)]
 
     return SourceCase(source_of(backup, schema_of(asked.key_types), asked.segments), stored, costs_units=False)
+
+
+def _of_increments(bucket: Bucket, asked: Asked, written: Callable[[Bucket, Asked], list[str]]) -> SourceCase:
+    """Of these items the even ones are put in one increment and the others in the next."""
+    increments = [open_increment(bucket, folder, lambda _: None) for folder in written(bucket, asked)]
+
+    def stored() -> list[Item]:
+        keys = [found.key for found in bucket.objects(DATA)]
+        contents = [bucket.read(key, most_bytes=1 << 30) or b"" for key in keys]
+        return [item for content in contents for item in new_images_in(content)]
+
+    source = Increments(increments, schema_of(asked.key_types), asked.segments)
+    return SourceCase(source, stored, costs_units=False)
+
+
+def _ours(bucket: Bucket, asked: Asked) -> list[str]:
+    halves, keys = _halves(asked), schema_of(asked.key_types)
+    return [
+        write_increment(bucket, [half], Stretch(mark_at(at, at), mark_at(at + 1, at + 1), at + 1), keys=keys).folder
+        for at, half in enumerate(halves)
+    ]
+
+
+def _windows(bucket: Bucket, asked: Asked) -> list[str]:
+    keys = schema_of(asked.key_types)
+    return [write_window(bucket, half, at, at + 1, keys=keys) for at, half in enumerate(_halves(asked))]
+
+
+def _halves(asked: Asked) -> list[list[Change]]:
+    return [[Put(item, micros_of(at)) for item in asked.items[at::2]] for at in range(2)]
 
 
 def _shares(asked: Asked) -> list[Sequence[Item]]:

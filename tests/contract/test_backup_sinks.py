@@ -32,7 +32,7 @@ class KilledError(BaseException):
 def _parts_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     """The items of each page are a part, which comes in pieces."""
     monkeypatch.setattr("dynamodb_copy.sinks.s3_backup.PART_BYTES", 0)
-    monkeypatch.setattr("dynamodb_copy.sinks.s3_backup._PIECE_BYTES", 1)
+    monkeypatch.setattr("dynamodb_copy.sinks.open_part.PIECE_BYTES", 1)
 
 
 def stored(bucket: Bucket, parts: tuple[Part, ...]) -> list[Any]:

@@ -18,7 +18,7 @@ from dynamodb_copy.assembly import BackupRun, RestoreRun
 from dynamodb_copy.errors import BackupRefusedError, LeaseLostError, RunIncompleteError, TargetBusyError
 from dynamodb_copy.model import Segment, Tally
 from dynamodb_copy.phases.context import RunContext
-from dynamodb_copy.sinks import s3_backup
+from dynamodb_copy.sinks import open_part, s3_backup
 from integration.backups import Store, contents, loaded, stored, whole_backup, whole_restore
 from integration.killing import KilledError, Process, living
 from integration.pair import LEASE_SECONDS, TIMEOUTS, Hurried, Pair, impatient_client, unseen
@@ -85,7 +85,7 @@ def is_whole(store: Store) -> bool:
 def test_a_backup_that_is_killed_at_each_of_its_requests_is_exact(
     filled: Pair, store: Store, monkeypatch: pytest.MonkeyPatch, *, after_sending: bool, piece_bytes: int
 ) -> None:
-    monkeypatch.setattr(s3_backup, "_PIECE_BYTES", piece_bytes)
+    monkeypatch.setattr(open_part, "PIECE_BYTES", piece_bytes)
     killing = Killing(filled, monkeypatch, after_sending)
     opened = partial(store.backup, clock=Hurried())
 

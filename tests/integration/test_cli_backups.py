@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from dynamodb_copy.assembly import list_backups, open_run
+from dynamodb_copy.assembly import check_chains, list_backups, open_run
 from dynamodb_copy.aws.clients import Connect, profile_client
 from dynamodb_copy.aws.profiles import profile_region
 from dynamodb_copy.cli import Surroundings, main
@@ -68,6 +68,7 @@ class Shell:
             now=lambda: datetime.now(UTC),
             region_of=profile_region,
             list_backups=lambda place: list_backups(place, self.connect),
+            check_chains=lambda place, deep: check_chains(place, self.connect, deep=deep),
             columns=100,
         )
         status = main(arguments, outside)
@@ -253,6 +254,29 @@ def test_a_list_names_what_is_damaged_and_needs_no_state_table(
     assert (found["kind"], found["verified"]) == ("damaged", "unknown")
     assert found["problem"].startswith(f"s3://{backed_up.bucket}/{table}: does not agree with backup.json")
     assert backed_up.result["notes"] == [f"verified is unknown: there is no state table {NOWHERE!r} in us-west-2"]
+
+
+def test_a_chain_is_checked_with_the_root_hashes_of_the_state_table(backed_up: Shell) -> None:
+    place = ("chain", backed_up.uri, "--profile", "aws_oregon", "--json")
+
+    assert backed_up.main(*place, "--deep") == 0
+    assert (backed_up.result["fulls"], backed_up.result["problems"], backed_up.result["notes"]) == (1, [], [])
+
+    (table,) = [key for key in backed_up.keys if key.endswith("/table.json")]
+    backed_up.s3.put_object(Bucket=backed_up.bucket, Key=table, Body=b"{}")
+    assert backed_up.main(*place) == 1
+    assert {problem["kind"] for problem in backed_up.result["problems"]} == {"damaged"}
+
+
+def test_a_chain_is_checked_without_a_state_table_and_says_so(
+    backed_up: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DYNAMODB_COPY_STATE_TABLE", NOWHERE)
+
+    assert backed_up.main("chain", backed_up.uri, "--profile", "aws_oregon", "--json") == 0
+
+    (note,) = backed_up.result["notes"]
+    assert note.startswith("root hashes are unknown, so an edited backup cannot be told: there is no state table")
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ import pytest
 from rich.console import Console
 
 from dynamodb_copy.assembly import Choice, Forecast, Listing, Prepared
+from dynamodb_copy.chain_report import ChainReport
 from dynamodb_copy.cli import Surroundings, main
 from dynamodb_copy.drill_report import DrillReport
 from dynamodb_copy.job import CopyJob, Job, S3At
@@ -60,6 +61,8 @@ RECOVERED = DrillReport(
     notes=(),
     problems=(),
 )
+
+WHOLE = ChainReport("s3://dr-backups/orders", 1, 2, 12_000, 300, 5_220_113, ("at 2026-11-25",), checksums=False)
 
 
 @dataclass
@@ -149,6 +152,7 @@ class Shell:
     is_terminal: bool = False
     profiles: dict[str, str | None] = field(default_factory=dict)  # their regions by their names
     listing: Callable[[S3At], Listing] = lambda _place: Listing("s3://dr-backups/orders", (), ())
+    chains: Callable[[S3At, bool], ChainReport] = lambda _place, _deep: WHOLE
     columns: int = 100
 
     def __call__(self, command: str, *options: str, **job: Any) -> int:
@@ -177,6 +181,7 @@ class Shell:
             now=lambda: NOW,
             region_of=lambda profile: self.profiles[profile],
             list_backups=self.listing,
+            check_chains=self.chains,
             columns=self.columns,
         )
 

@@ -24,6 +24,16 @@ FOLDER = EXPORT.folder
 ITEMS = [item_of(number) for number in range(20)]
 OTHER_ARN = "arn:aws:dynamodb:us-east-1:123456789012:table/customers"
 DAY = 86_400
+INCREMENTAL = {
+    "version": "2023-08-01",
+    "exportFromTime": "2026-11-25T02:00:00.000Z",
+    "exportToTime": "2026-11-25T03:00:00.000Z",
+    "outputView": "NEW_AND_OLD_IMAGES",
+    "tableArn": TABLE_ARN,
+    "tableId": "6f1f7a52",
+    "itemCount": 5,
+}
+"""The summary of an export of changes."""
 
 
 def export_of(day: int, **changes: Any) -> Export:
@@ -102,7 +112,9 @@ def test_the_data_of_incremental_exports_beside_the_folders_is_no_backup() -> No
     ("summary", "kind"),
     [
         (None, "unsealed"),
-        ({"version": "2023-08-01", "exportFromTime": "2026-11-25T02:00:00.000Z"}, "incremental"),
+        ({"version": "2023-08-01", "exportFromTime": "2026-11-25T02:00:00.000Z"}, "damaged"),
+        (INCREMENTAL, "incremental"),
+        ({**INCREMENTAL, "outputView": "KEYS_ONLY"}, "damaged"),
         ({"version": "2023-08-01"}, "damaged"),
         ({"version": "2020-06-30", "outputFormat": "ION"}, "damaged"),
         ({"version": "2020-06-30"}, "damaged"),

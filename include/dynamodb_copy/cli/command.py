@@ -12,6 +12,7 @@ from pathlib import Path
 from pydantic_core import PydanticCustomError
 
 from dynamodb_copy import errors
+from dynamodb_copy.cli.chaining import chain
 from dynamodb_copy.cli.comparing import repair, verify
 from dynamodb_copy.cli.listing import backups
 from dynamodb_copy.cli.outside import PROGRAM, ArgumentsError, Outcome, RefusedError, Surroundings
@@ -27,6 +28,11 @@ _OF_JOBS: dict[str, tuple[Callable[..., Outcome], str]] = {
     "run": (run, "do what the job says, once"),
     "verify": (verify, "compare source and target, or backup and table, now; write nothing"),
     "repair": (repair, "write only what differs, then compare again"),
+}
+
+_OF_PLACES: dict[str, tuple[Callable[..., Outcome], str]] = {
+    "backups": (backups, "list what lies below a prefix, and whether it is whole; write nothing"),
+    "chain": (chain, "check that increments follow one another without a gap, and that all parts are there"),
 }
 
 
@@ -49,8 +55,8 @@ def main(argv: Sequence[str], outside: Surroundings) -> int:
 
 
 def _outcome(arguments: argparse.Namespace, outside: Surroundings) -> Outcome:
-    if arguments.name == "backups":
-        return backups(arguments, outside)
+    if arguments.name in _OF_PLACES:
+        return _OF_PLACES[arguments.name][0](arguments, outside)
     command, _ = _OF_JOBS[arguments.name]
     return command(load_job(arguments.jobfile), arguments, outside)
 
@@ -71,8 +77,10 @@ def _parser() -> argparse.ArgumentParser:
     for command in commands.values():
         command.add_argument("jobfile", metavar="JOBFILE", type=Path, help="the job's YAML file")
     _add_options(commands["run"], commands["verify"])
-    what = "list what lies below a prefix, and whether it is whole; write nothing"
-    _add_place(added.add_parser("backups", parents=[shared], help=what))
+    places = {name: added.add_parser(name, parents=[shared], help=what) for name, (_, what) in _OF_PLACES.items()}
+    for place in places.values():
+        _add_place(place)
+    places["chain"].add_argument("--deep", action="store_true", help="read every part and compare its checksums")
     return parser
 
 

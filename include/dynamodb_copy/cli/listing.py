@@ -8,41 +8,21 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from io import StringIO
 
-from pydantic import ValidationError
 from rich import box
 from rich.console import Console, RenderableType
 from rich.filesize import decimal
 from rich.table import Table
 
 from dynamodb_copy.assembly import Listed, Listing
-from dynamodb_copy.cli.outside import ArgumentsError, Outcome, Surroundings, before_anything_is_touched
-from dynamodb_copy.job import S3At
-
-_ARGUMENTS = {"s3": "S3URI", "region": "--region", "connection": "--profile"}
+from dynamodb_copy.cli.outside import Outcome, Surroundings, before_anything_is_touched, place_of
 
 
 def backups(arguments: Namespace, outside: Surroundings) -> Outcome:
     """List the backups below a prefix; an empty list is a good one too."""
-    place = _place(arguments, outside)
+    place = place_of(arguments, outside)
     with before_anything_is_touched():
         listing = outside.list_backups(place)
     return Outcome(listing.as_dict(), _text(listing, outside.columns), good=True)
-
-
-def _place(arguments: Namespace, outside: Surroundings) -> S3At:
-    region = arguments.region or outside.region_of(arguments.profile)
-    if region is None:
-        raise ArgumentsError(
-            f"--region: profile {arguments.profile!r} names no region; give --region, or add a line such as "
-            f"`region = us-west-2` to [profile {arguments.profile}]"
-        )
-    try:
-        return S3At.model_validate({"s3": arguments.s3uri, "region": region, "connection": arguments.profile})
-    except ValidationError as error:
-        wrong = [
-            f"{_ARGUMENTS[str(each['loc'][0])]}: found {each['input']!r}; {each['msg']}" for each in error.errors()
-        ]
-        raise ArgumentsError("\n".join(wrong)) from error
 
 
 def _text(listing: Listing, columns: int) -> str:

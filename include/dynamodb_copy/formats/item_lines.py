@@ -1,4 +1,4 @@
-"""Gzip of JSON lines, one item each, in bounded memory: what data files of full exports and backups are."""
+"""Gzip of JSON lines, in bounded memory; one item each in the data files of full exports and backups."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ _COMPRESSED_BYTES = 256 << 10
 _GZIP = 31
 
 
-def line_blocks(file: IO[bytes], name: str, block_bytes: int) -> Iterator[list[bytes]]:
-    """Yield the file's lines, about `block_bytes` of them at a time.
+def line_blocks(file: IO[bytes], name: str, block_bytes: int, *, line_bytes: int = LINE_BYTES) -> Iterator[list[bytes]]:
+    """Yield the file's lines of `line_bytes` at most, about `block_bytes` of them at a time.
 
     Raises BackupRefusedError, which calls the file `name`, for what is no gzip, ends early or has endless lines.
     """
     begun, number = b"", 1
     for block in _gunzipped(file, name, block_bytes):
         *whole, begun = (begun + block).split(b"\n")
-        if any(len(line) > LINE_BYTES for line in (*whole[:1], begun)):
-            raise _refused(f"{name}, line {number}", f"a line of more than {LINE_BYTES} bytes")
+        if any(len(line) > line_bytes for line in (*whole[:1], begun)):
+            raise refused(f"{name}, line {number}", f"a line of more than {line_bytes} bytes")
         if whole:
             yield whole
         number += len(whole)
@@ -46,13 +46,13 @@ def _put(line: bytes, key_names: list[str], where: str) -> Put:
     try:
         item: Any = orjson.loads(line)["Item"]
         for key_name in key_names:
-            _check_key(item[key_name])
+            check_key(item[key_name])
         return Put(item, line=sorted_line(item))
     except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError):
-        raise _refused(where, 'no {"Item": …} with the key of the table') from None
+        raise refused(where, 'no {"Item": …} with the key of the table') from None
 
 
-def _check_key(attribute: dict[str, Any]) -> None:
+def check_key(attribute: dict[str, Any]) -> None:
     """Raise any error unless it is what the key of an item may be."""
     ((kind, value),) = attribute.items()
     if kind == "N":
@@ -66,12 +66,12 @@ def _gunzipped(file: IO[bytes], name: str, block_bytes: int) -> Iterator[bytes]:
     member = isal_zlib.decompressobj(_GZIP)
     compressed = file.read(_COMPRESSED_BYTES)
     if not compressed:
-        raise _refused(name, "an empty file")
+        raise refused(name, "an empty file")
     while compressed:
         try:
             block = member.decompress(compressed, block_bytes)
         except isal_zlib.error as error:  # type: ignore[misc]  # its stub calls the class an instance
-            raise _refused(name, f"bytes that are no gzip ({error})") from error
+            raise refused(name, f"bytes that are no gzip ({error})") from error
         if block:
             yield block
         compressed = member.unused_data if member.eof else member.unconsumed_tail
@@ -79,8 +79,9 @@ def _gunzipped(file: IO[bytes], name: str, block_bytes: int) -> Iterator[bytes]:
         if member.eof and compressed:
             member = isal_zlib.decompressobj(_GZIP)
     if not member.eof:
-        raise _refused(name, "the beginning of a gzip file only")
+        raise refused(name, "the beginning of a gzip file only")
 
 
-def _refused(where: str, found: str) -> BackupRefusedError:
+def refused(where: str, found: str) -> BackupRefusedError:
+    """The error for a file that holds something else than it should."""
     return BackupRefusedError(f"{where}: found {found}; it was edited or damaged: use another backup")

@@ -4,17 +4,29 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from itertools import zip_longest
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import orjson
 
 from dynamodb_copy.errors import BackupRefusedError
-from dynamodb_copy.model import BUCKETS, Digest
+from dynamodb_copy.formats.json_values import (
+    check_output,
+    count,
+    digest_or_none,
+    instant_text,
+    mapping,
+    object_of,
+    reading,
+    text,
+    text_or_none,
+    texts,
+    versioned,
+)
+from dynamodb_copy.formats.marks import Mark, mark_of
+from dynamodb_copy.model import Digest
 
 FULL_VERSION = "2020-06-30"
 """Of a full export's manifest; incremental ones say 2023-08-01."""
@@ -24,9 +36,6 @@ DETAILS_VERSION = 1
 
 SUMMARY, FILES, TABLE, DETAILS = "manifest-summary.json", "manifest-files.json", "table.json", "backup.json"
 """The files beside `data/`, as a root hash takes them."""
-
-HASH_BYTES = 16
-"""Of one bucket of a digest."""
 
 FILE_BYTES = 256 << 20
 """The largest of these files that is read; a manifest line has about 250 bytes."""
@@ -74,6 +83,7 @@ class Details:
     digest: Digest | None
     parts: tuple[DetailsLine, ...]
     files: Mapping[str, str]  # SHA-256 in hexadecimal by name
+    mark: Mark | None = None  # where the increments of its chain begin; None: it was not made to begin one
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,22 +113,16 @@ def root_hash(files: Mapping[str, bytes | None]) -> str:
 
 def read_summary(content: bytes, name: str) -> Summary:
     """Read `manifest-summary.json` of a full export; raises BackupRefusedError, which calls the file `name`."""
-    values = _mapping(content, name)
-    if "exportFromTime" in values:
+    if "exportFromTime" in mapping(content, name):
         raise BackupRefusedError(f"{name}: this is an incremental export; a full one is needed: name its folder")
-    version = values.get("version")
-    if version != FULL_VERSION:
-        raise BackupRefusedError(
-            f"{name}: found version {version!r:.80}; allowed: {FULL_VERSION!r}: a newer release may read it"
-        )
-    if (output := values.get("outputFormat", "DYNAMODB_JSON")) != "DYNAMODB_JSON":
-        raise BackupRefusedError(f"{name}: found outputFormat {output!r:.80}; allowed: DYNAMODB_JSON: export so")
-    with _reading(name):
+    values = versioned(content, name, FULL_VERSION)
+    check_output(values, name)
+    with reading(name):
         return Summary(
-            table_arn=_text(values["tableArn"]),
-            table_id=_text(values["tableId"]),
-            export_time=_instant_text(values["exportTime"]),
-            items=_count(values["itemCount"]),
+            table_arn=text(values["tableArn"]),
+            table_id=text(values["tableId"]),
+            export_time=instant_text(values["exportTime"]),
+            items=count(values["itemCount"]),
             values=values,
         )
 
@@ -129,7 +133,7 @@ def read_files(content: bytes, name: str) -> list[ManifestLine]:
     for number, line in enumerate(content.splitlines(), 1):
         if not line.strip():
             continue
-        with _reading(f"{name}, line {number}"):
+        with reading(f"{name}, line {number}"):
             part = _manifest_line(orjson.loads(line))
             if part.name in parts:
                 raise ValueError(f"data/{part.name} is there twice")
@@ -139,31 +143,46 @@ def read_files(content: bytes, name: str) -> list[ManifestLine]:
 
 def read_details(content: bytes, name: str) -> Details:
     """Read `backup.json`; raises BackupRefusedError."""
-    values = _versioned(content, name)
-    with _reading(name):
-        digest = values["digest"]
+    values = versioned(content, name, DETAILS_VERSION)
+    with reading(name):
         return Details(
-            id=_text(values["id"]),
-            engine=_text(values["engine"]),
-            began=_instant_text(values["began"]),
-            ended=_instant_text(values["ended"]),
-            items=_count(values["items"]),
-            bytes=_count(values["bytes"]),
-            digest=None if digest is None else _digest(digest),
+            id=text(values["id"]),
+            engine=text(values["engine"]),
+            began=instant_text(values["began"]),
+            ended=instant_text(values["ended"]),
+            items=count(values["items"]),
+            bytes=count(values["bytes"]),
+            digest=digest_or_none(values["digest"]),
             parts=tuple([_details_line(part) for part in values["parts"]]),
-            files={file: _text(sha256) for file, sha256 in _object(values["files"]).items()},
+            files=texts(values["files"]),
+            mark=None if values.get("mark") is None else mark_of(values["mark"]),
         )
 
 
 def read_table(content: bytes, name: str) -> TableSettings:
     """Read `table.json`; raises BackupRefusedError."""
-    values = _versioned(content, name)
-    with _reading(name):
-        tags = tuple([{"Key": _text(tag["Key"]), "Value": _text(tag["Value"])} for tag in values["tags"]])
-        return TableSettings(_object(values["table"]), _text_or_none(values["timeToLive"]), tags)
+    values = versioned(content, name, DETAILS_VERSION)
+    with reading(name):
+        tags = tuple([{"Key": text(tag["Key"]), "Value": text(tag["Value"])} for tag in values["tags"]])
+        return TableSettings(object_of(values["table"]), text_or_none(values["timeToLive"]), tags)
 
 
-def check_parts(files: Sequence[ManifestLine], details: Details, name: str) -> None:
+class HasParts(Protocol):
+    """What `backup.json` says, of a full backup or of an increment."""
+
+    @property
+    def parts(self) -> Sequence[_CountedPart]:
+        """In the manifest's order."""
+
+
+class _CountedPart(Protocol):
+    @property
+    def name(self) -> str: ...
+    @property
+    def items(self) -> int: ...
+
+
+def check_parts(files: Sequence[ManifestLine], details: HasParts, name: str) -> None:
     """Raise BackupRefusedError unless `backup.json`, called `name`, tells of the parts that the manifest names."""
     told = [(part.name, part.items) for part in details.parts]
     named = [(part.name, part.items) for part in files]
@@ -175,75 +194,13 @@ def check_parts(files: Sequence[ManifestLine], details: Details, name: str) -> N
             )
 
 
-@contextmanager
-def _reading(name: str) -> Iterator[None]:
-    try:
-        yield
-    except (KeyError, TypeError, ValueError) as error:
-        raise BackupRefusedError(
-            f"{name}: is not what a backup holds there ({type(error).__name__}: {error!s:.200}); it was edited or "
-            "damaged: use another backup"
-        ) from error
-
-
-def _mapping(content: bytes, name: str) -> dict[str, Any]:
-    with _reading(name):
-        return _object(orjson.loads(content))
-
-
-def _versioned(content: bytes, name: str) -> dict[str, Any]:
-    values = _mapping(content, name)
-    version = values.get("version")
-    if version != DETAILS_VERSION:
-        raise BackupRefusedError(
-            f"{name}: found version {version!r:.80}; allowed: {DETAILS_VERSION}: a newer release may read it"
-        )
-    return values
-
-
 def _manifest_line(line: Any) -> ManifestLine:
-    name = _text(line["dataFileS3Key"]).rpartition("/")[2]
+    name = text(line["dataFileS3Key"]).rpartition("/")[2]
     if name in {"", ".", ".."}:
         raise ValueError("a data file without a name")
-    return ManifestLine(name, _count(line["itemCount"]), _text(line["md5Checksum"]), _text(line["etag"]))
+    return ManifestLine(name, count(line["itemCount"]), text(line["md5Checksum"]), text(line["etag"]))
 
 
 def _details_line(part: Any) -> DetailsLine:
-    name, sha256 = _text(part["name"]), _text_or_none(part["sha256"])
-    return DetailsLine(name, _count(part["items"]), _count(part["bytes"]), sha256)
-
-
-def _object(value: Any) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        raise TypeError("no JSON object")
-    return value
-
-
-def _text(value: Any) -> str:
-    if not isinstance(value, str):
-        raise TypeError(f"{value!r:.80} is no text")
-    return value
-
-
-def _text_or_none(value: Any) -> str | None:
-    return None if value is None else _text(value)
-
-
-def _count(value: Any) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-        raise ValueError(f"{value!r:.80} is no count")
-    return value
-
-
-def _digest(packed: str) -> Digest:
-    buckets = base64.b64decode(packed, validate=True)
-    if len(buckets) != BUCKETS * HASH_BYTES:
-        raise ValueError(f"a digest of {len(buckets)} bytes")
-    return Digest.from_bytes(buckets)
-
-
-def _instant_text(value: Any) -> str:
-    """Check that it is a moment with an offset."""
-    if datetime.fromisoformat(value).tzinfo is None:
-        raise ValueError(f"{value!r} has no offset")
-    return str(value)
+    name, sha256 = text(part["name"]), text_or_none(part["sha256"])
+    return DetailsLine(name, count(part["items"]), count(part["bytes"]), sha256)

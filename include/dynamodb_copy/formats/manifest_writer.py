@@ -19,7 +19,7 @@ from dynamodb_copy.formats.manifest import (
     md5_of,
     sha256_of,
 )
-from dynamodb_copy.model import Part
+from dynamodb_copy.model import Digest, Part
 
 
 def instant(epoch_seconds: float) -> str:
@@ -39,13 +39,20 @@ def files_json(parts: Iterable[Part], folder: str) -> bytes:
 
 def details_json(details: Details) -> bytes:
     """`backup.json`."""
-    digest = None if details.digest is None else base64.b64encode(details.digest.to_bytes()).decode()
     parts = [
         {"name": part.name, "items": part.items, "bytes": part.size_bytes, "sha256": part.sha256}
         for part in details.parts
     ]
-    values = {name: getattr(details, name) for name in ("id", "engine", "began", "ended", "items", "bytes")}
-    return _pretty({"version": DETAILS_VERSION, **values, "digest": digest, "parts": parts, "files": details.files})
+    values = {name: getattr(details, name) for name in ("id", "engine", "began", "ended", "items", "bytes", "files")}
+    mark = None if details.mark is None else details.mark.values()
+    return pretty(
+        {"version": DETAILS_VERSION, **values, "digest": packed_digest(details.digest), "mark": mark, "parts": parts}
+    )
+
+
+def packed_digest(digest: Digest | None) -> str | None:
+    """A digest as `backup.json` has it: base64."""
+    return None if digest is None else base64.b64encode(digest.to_bytes()).decode()
 
 
 def summary_json(values: Mapping[str, Any]) -> bytes:
@@ -71,7 +78,7 @@ def with_details_checksum(details: bytes) -> list[tuple[str, bytes]]:
 
 def table_json(settings: TableSettings) -> bytes:
     """`table.json`."""
-    return _pretty(
+    return pretty(
         {
             "version": DETAILS_VERSION,
             "table": settings.description,
@@ -81,6 +88,6 @@ def table_json(settings: TableSettings) -> bytes:
     )
 
 
-def _pretty(values: Mapping[str, Any]) -> bytes:
+def pretty(values: Mapping[str, Any]) -> bytes:
     """Moments of DescribeTable are written as text."""
     return orjson.dumps(values, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE | orjson.OPT_SORT_KEYS)

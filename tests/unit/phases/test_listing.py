@@ -7,16 +7,19 @@ import pytest
 
 from dynamodb_copy.catalogue import entries
 from dynamodb_copy.errors import AccessError
+from dynamodb_copy.model import Put
 from dynamodb_copy.phases.listing import Listed, Listing, listed
 from dynamodb_copy.state.rows import StateRows
 from dynamodb_copy.state.seals import Proof, remember_proof, remember_root
 from stack.golden import EXPORT as GOLDEN
 from stack.golden import golden_files
 from stored_backups import EXPORT, TABLE_ARN, item_of, write_backup
+from stored_chains import Stretch, mark_at, micros_of, write_increment, write_window
 from unit.memory_bucket import MemoryBucket
 from unit.state.memory_rows import MemoryRows
 
 PREFIX = "nightly"
+INSTANTS = ("2025-11-25T02:00:00.000Z", "2025-11-25T02:20:00.000Z")
 ITEMS = [item_of(number) for number in range(5)]
 
 
@@ -85,12 +88,46 @@ def test_a_backup_that_is_not_sealed_yet_says_nothing_else(bucket: MemoryBucket,
     assert (found.table, found.consistent, found.began, found.items, found.bytes, found.verified) == (None,) * 6
 
 
-def test_an_incremental_export_is_named_as_one(bucket: MemoryBucket, rows: MemoryRows) -> None:
-    bucket.contents[f"{EXPORT.folder}/manifest-summary.json"] = b'{"exportFromTime": "2025-11-25T02:00:00Z"}'
+def test_an_increment_tells_from_when_to_when_it_leads_and_what_it_holds(rows: MemoryRows) -> None:
+    made, item = MemoryBucket(), item_of(1)
+    written = write_increment(made, [[Put(item, micros_of(5))]], Stretch(mark_at(0, 0), mark_at(20, 20), 21))
 
-    found = the_one(bucket, rows)
+    found = the_one(made, rows)
 
-    assert (found.kind, found.sealed, found.problem) == ("incremental", True, "")
+    assert found == Listed(
+        id=written.folder.rpartition("/")[2],
+        kind="incremental",
+        sealed=True,
+        table=TABLE_ARN,
+        consistent="2025-11-25T02:20:00.000Z",
+        began="2025-11-25T02:00:00.000Z",
+        ended="2025-11-25T02:20:00.000Z",
+        items=1,
+        bytes=len(json.dumps(item, separators=(",", ":"))),
+        verified=None,
+        problem="",
+    )
+
+
+def test_a_window_of_the_services_own_is_told_like_an_increment(rows: MemoryRows) -> None:
+    made = MemoryBucket()
+    write_window(made, [Put(item_of(1), micros_of(5))], 0, 20)
+
+    found = the_one(made, rows)
+
+    assert (found.kind, found.began, found.ended) == ("incremental", *INSTANTS)
+    assert (found.items, found.bytes, found.problem) == (1, 0, "")
+
+
+def test_an_increment_whose_files_do_not_agree_is_damaged(rows: MemoryRows) -> None:
+    made = MemoryBucket()
+    written = write_increment(made, [[]], Stretch(mark_at(0, 0), mark_at(20, 20), 21))
+    made.contents[f"{written.folder}/backup.json"] += b" "
+
+    found = the_one(made, rows)
+
+    assert (found.kind, found.consistent, found.bytes) == ("damaged", INSTANTS[1], None)
+    assert "backup.json: does not agree with backup.sha256" in found.problem
 
 
 def test_a_summary_that_cannot_be_read_is_damage(bucket: MemoryBucket, rows: MemoryRows) -> None:

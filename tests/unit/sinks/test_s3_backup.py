@@ -35,7 +35,7 @@ BROKEN = ServiceUnavailableError("s3://backups: does not answer")
 def _small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Parts of about a dozen pages, in several pieces; the compressor holds back what 128 KiB become."""
     monkeypatch.setattr("dynamodb_copy.sinks.s3_backup.PART_BYTES", 512 << 10)
-    monkeypatch.setattr("dynamodb_copy.sinks.s3_backup._PIECE_BYTES", 96 << 10)
+    monkeypatch.setattr("dynamodb_copy.sinks.open_part.PIECE_BYTES", 96 << 10)
 
 
 small = pytest.mark.usefixtures("_small")
@@ -119,7 +119,7 @@ def test_a_part_is_what_lies_in_the_bucket_whether_it_came_whole_or_in_pieces() 
 
 @small
 def test_a_part_that_ends_with_a_piece_has_no_empty_one_after_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dynamodb_copy.sinks.s3_backup._PIECE_BYTES", 1)
+    monkeypatch.setattr("dynamodb_copy.sinks.open_part.PIECE_BYTES", 1)
     sizes: list[int] = []
     bucket = _Observed(lambda body: sizes.append(len(body)))
 
@@ -202,7 +202,7 @@ def test_the_parts_together_hold_every_item_once_in_order(
     bucket = MemoryBucket()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("dynamodb_copy.sinks.s3_backup.PART_BYTES", part_bytes)
-        patch.setattr("dynamodb_copy.sinks.s3_backup._PIECE_BYTES", piece_bytes)
+        patch.setattr("dynamodb_copy.sinks.open_part.PIECE_BYTES", piece_bytes)
 
         durables = list(sink_of(bucket).absorb(SEGMENT, pages_of(contents)))
 
@@ -225,7 +225,7 @@ def test_pieces_are_on_their_way_while_the_next_one_is_filled_and_never_more_tha
 def test_memory_holds_a_few_pieces_however_large_the_segment(monkeypatch: pytest.MonkeyPatch) -> None:
     piece_bytes, pages = 1 << 20, 512
     monkeypatch.setattr("dynamodb_copy.sinks.s3_backup.PART_BYTES", 16 << 20)
-    monkeypatch.setattr("dynamodb_copy.sinks.s3_backup._PIECE_BYTES", piece_bytes)
+    monkeypatch.setattr("dynamodb_copy.sinks.open_part.PIECE_BYTES", piece_bytes)
     made = (
         Page([Put(incompressible(at, 64 << 10))], {"page": at} if at + 1 < pages else None, Tally())
         for at in range(pages)

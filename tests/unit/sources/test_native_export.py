@@ -21,7 +21,8 @@ from arbitrary_items import brief, items, thorough
 from dynamodb_copy.errors import BackupRefusedError, ServiceUnavailableError
 from dynamodb_copy.formats.dynamodb_json import sorted_line
 from dynamodb_copy.model import Item, KeySchema, Page, Put, Segment
-from dynamodb_copy.sources.native_export import DataFile, NativeExport, shares
+from dynamodb_copy.sources.data_files import DataFile
+from dynamodb_copy.sources.native_export import NativeExport, shares
 from unit.memory_bucket import MemoryBucket, Step, at_once
 
 KEYS = KeySchema("id")
@@ -65,7 +66,7 @@ class Stored:
 @pytest.fixture
 def _small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pages of three or four items."""
-    monkeypatch.setattr("dynamodb_copy.sources.native_export.PAGE_BYTES", 100)
+    monkeypatch.setattr("dynamodb_copy.sources.data_files.PAGE_BYTES", 100)
 
 
 small = pytest.mark.usefixtures("_small")
@@ -155,7 +156,7 @@ def test_every_item_is_read_once_however_often_reading_is_broken_off(
     read: list[Item] = []
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("dynamodb_copy.sources.native_export.PAGE_BYTES", page_bytes)
+        patch.setattr("dynamodb_copy.sources.data_files.PAGE_BYTES", page_bytes)
         for segment in source.segments():
             read += _read_in_attempts(source, segment, random)
 
@@ -273,7 +274,7 @@ class _Traffic:
         self.downloads: list[str] = []
         self.files: list[Any] = []
         self._fails_at = fails_at
-        monkeypatch.setattr("dynamodb_copy.sources.native_export.TemporaryFile", self._opened)
+        monkeypatch.setattr("dynamodb_copy.sources.data_files.TemporaryFile", self._opened)
 
     def __call__(self, verb: str, key: str) -> None:
         """Before a request."""
