@@ -12,14 +12,17 @@ import pytest
 from arbitrary_items import meaning
 from contract.emulated_table import KeyTypes, emulated_table, schema_of
 from dynamodb_copy.aws.objects import Bucket
+from dynamodb_copy.aws.raw_json import Wire
+from dynamodb_copy.formats.fingerprints import Fingerprints
 from dynamodb_copy.model import Change, Delete, Durable, Item, KeySchema, Page, Put, Segment, Tally
 from dynamodb_copy.ports import Sink
 from dynamodb_copy.sinks.batch_writer import BatchWriter
 from dynamodb_copy.sinks.capacity_budget import CapacityBudget
+from dynamodb_copy.sinks.read_back import ReadBack
 from dynamodb_copy.sinks.s3_backup import S3Backup
 from dynamodb_copy.sinks.s3_increment import S3Increment
 from dynamodb_copy.sinks.table import TableSink
-from fakes import AlwaysHeld, FakeWire, MemorySink, MemoryTable
+from fakes import AlwaysHeld, CountingLimiter, FakeWire, MemorySink, MemoryTable
 from stored_backups import items_in
 from stored_chains import new_images_in
 from unit.aws.buckets import bucket_at, new_bucket
@@ -60,6 +63,17 @@ def table_sink(key_types: KeyTypes, endpoint: str, stack: ExitStack) -> SinkCase
     return SinkCase(TableSink(writer, schema_of(key_types)), lambda: table.items)
 
 
+def read_back_of_memory(key_types: KeyTypes, _: str, __: ExitStack) -> SinkCase:
+    table = MemoryTable("orders", schema_of(key_types))
+    return SinkCase(_read_back(FakeWire(table.answer), "orders", schema_of(key_types)), lambda: table.items)
+
+
+def read_back_of_a_table(key_types: KeyTypes, endpoint: str, stack: ExitStack) -> SinkCase:
+    table = stack.enter_context(emulated_table(endpoint, key_types))
+    wire = stack.enter_context(table.wire())
+    return SinkCase(_read_back(wire, table.name, schema_of(key_types)), lambda: table.items)
+
+
 def backup_in_memory(_: KeyTypes, __: str, stack: ExitStack) -> SinkCase:
     _parts_are_small(stack, part_bytes=0, piece_bytes=1 << 20)
     return _of_backup(MemoryBucket())
@@ -80,11 +94,16 @@ def increment_in_s3(key_types: KeyTypes, endpoint: str, stack: ExitStack) -> Sin
     return _of_increment(bucket_at(endpoint, new_bucket(endpoint)), schema_of(key_types))
 
 
-TABLES: list[Builder] = [memory_sink, table_in_memory, table_sink]
+TABLES: list[Builder] = [memory_sink, table_in_memory, table_sink, read_back_of_memory, read_back_of_a_table]
 """Sinks that hold the last change of each key."""
 
 BACKUPS: list[Builder] = [backup_in_memory, backup_in_s3, increment_in_memory, increment_in_s3]
 """Sinks that hold whatever they were given; here the items of each page are a part."""
+
+
+def _read_back(wire: Wire, table: str, keys: KeySchema) -> ReadBack:
+    writer = BatchWriter(wire, table, fence=AlwaysHeld(), budget=CapacityBudget({}))
+    return ReadBack(TableSink(writer, keys), wire, table, Fingerprints(keys), CountingLimiter())
 
 
 class Attempts:

@@ -36,6 +36,7 @@ class BatchGet:
         self._table = table
         self._limiter = limiter
         self._projection = {} if only_keys is None else _projection(only_keys)
+        self.units = 0.0  # that the reads have used
 
     def items(self, keys: Sequence[Key]) -> Iterator[Item]:
         """Yield the items that there are, in no order; the keys are distinct.
@@ -45,6 +46,7 @@ class BatchGet:
         patience = Patience(self._wire.clock)
         waiting = deque(keys[at : at + _BATCH_KEYS] for at in range(0, len(keys), _BATCH_KEYS))
         flying: deque[_Flight] = deque()
+        self._wire.pool.grow(min(len(waiting), _MOST_IN_FLIGHT))
         try:
             while waiting or flying:
                 while waiting and len(flying) < _MOST_IN_FLIGHT:
@@ -74,7 +76,9 @@ class BatchGet:
                 self._limiter.settle(-len(keys))  # it read nothing
             patience.wait(error)
             return [], keys
-        self._limiter.settle(sum(used["CapacityUnits"] for used in reply.get("ConsumedCapacity", [])) - len(keys))
+        units = sum(used["CapacityUnits"] for used in reply.get("ConsumedCapacity", []))
+        self.units += units
+        self._limiter.settle(units - len(keys))
         left: list[Key] = reply.get("UnprocessedKeys", {}).get(self._table, {}).get("Keys", [])
         if len(left) < len(keys):
             patience.renew()
