@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 
 from rich.console import Console
 
-from dynamodb_copy.assembly import list_backups, open_run
+from dynamodb_copy.assembly import check_chains, list_backups, open_run
 from dynamodb_copy.aws.clients import profile_client
 from dynamodb_copy.aws.profiles import profile_region
 from dynamodb_copy.cli import Surroundings, main
@@ -32,6 +32,7 @@ def _started(argv: list[str]) -> int:
         now=lambda: datetime.now(UTC),
         region_of=profile_region,
         list_backups=lambda place: list_backups(place, profile_client),
+        check_chains=lambda place, deep: check_chains(place, profile_client, deep=deep),
         columns=shutil.get_terminal_size().columns if sys.stdout.isatty() else _COLUMNS,
     )
     return main(argv, outside)

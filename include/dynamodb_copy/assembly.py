@@ -8,18 +8,31 @@ from typing import Any, overload
 from dynamodb_copy.aws.backoff import Clock
 from dynamodb_copy.aws.clients import Connect
 from dynamodb_copy.aws.connection_pool import Timeouts
-from dynamodb_copy.job import BackupJob, CopyJob, DrillJob, Job, RestoreJob
+from dynamodb_copy.chain_report import ChainReport
+from dynamodb_copy.job import (
+    BackupJob,
+    CopyJob,
+    DrillJob,
+    IncrementalBackupJob,
+    IncrementalJob,
+    Job,
+    RestoreJob,
+)
+from dynamodb_copy.phases.chaining import check_chains
 from dynamodb_copy.phases.choosing import Choice
 from dynamodb_copy.phases.context import RunContext
 from dynamodb_copy.phases.copying import Progress
 from dynamodb_copy.phases.drilling import Rows
 from dynamodb_copy.phases.forecasting import BackupForecast, Forecast
+from dynamodb_copy.phases.forecasting_changes import ChainForecast, ChangesForecast
 from dynamodb_copy.phases.forecasting_restores import RestoreForecast
 from dynamodb_copy.phases.listing import Listed, Listing, list_backups
 from dynamodb_copy.phases.prepare import Prepared
 from dynamodb_copy.runs.backup_run import BackupRun
 from dynamodb_copy.runs.copy_run import CopyRun
 from dynamodb_copy.runs.drill_run import DrillRun, require_recovered
+from dynamodb_copy.runs.incremental_backup_run import IncrementalBackupRun
+from dynamodb_copy.runs.incremental_run import IncrementalRun
 from dynamodb_copy.runs.restore_run import RestoreRun
 from dynamodb_copy.state.plans import Plan
 
@@ -27,10 +40,15 @@ __all__ = [
     "AnyRun",
     "BackupForecast",
     "BackupRun",
+    "ChainForecast",
+    "ChainReport",
+    "ChangesForecast",
     "Choice",
     "CopyRun",
     "DrillRun",
     "Forecast",
+    "IncrementalBackupRun",
+    "IncrementalRun",
     "Listed",
     "Listing",
     "Plan",
@@ -39,14 +57,22 @@ __all__ = [
     "RestoreForecast",
     "RestoreRun",
     "Rows",
+    "check_chains",
     "list_backups",
     "open_run",
     "require_recovered",
 ]
 
-AnyRun = CopyRun | BackupRun | RestoreRun | DrillRun
+AnyRun = CopyRun | BackupRun | IncrementalRun | IncrementalBackupRun | RestoreRun | DrillRun
 
-_KINDS: dict[type[Job], Any] = {CopyJob: CopyRun, BackupJob: BackupRun, RestoreJob: RestoreRun, DrillJob: DrillRun}
+_KINDS: dict[type[Job], Any] = {
+    CopyJob: CopyRun,
+    BackupJob: BackupRun,
+    IncrementalJob: IncrementalRun,
+    IncrementalBackupJob: IncrementalBackupRun,
+    RestoreJob: RestoreRun,
+    DrillJob: DrillRun,
+}
 
 
 @overload
@@ -57,6 +83,19 @@ def open_run(
 def open_run(
     job: BackupJob, run_id: str, connect: Connect, *, timeouts: Timeouts | None = None, clock: Clock | None = None
 ) -> BackupRun: ...
+@overload
+def open_run(
+    job: IncrementalJob, run_id: str, connect: Connect, *, timeouts: Timeouts | None = None, clock: Clock | None = None
+) -> IncrementalRun: ...
+@overload
+def open_run(
+    job: IncrementalBackupJob,
+    run_id: str,
+    connect: Connect,
+    *,
+    timeouts: Timeouts | None = None,
+    clock: Clock | None = None,
+) -> IncrementalBackupRun: ...
 @overload
 def open_run(
     job: RestoreJob, run_id: str, connect: Connect, *, timeouts: Timeouts | None = None, clock: Clock | None = None

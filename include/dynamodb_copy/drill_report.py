@@ -26,14 +26,18 @@ class DrillReport:
     rto_seconds: float | None  # from the trigger until the table was verified; None: it was not
     rto_objective_seconds: float
     phases: Mapping[str, float]  # seconds by name, in their order
-    manifest_items: int
+    manifest_items: int  # of the full backup, like `read_items`
     read_items: int | None  # from S3; None: not counted
     scratch_items: int | None
-    backup_digest: str  # 32 hexadecimal digits, or empty
+    backup_digest: str  # 32 hexadecimal digits, or empty; with increments, of the state that they lead to
     scratch_digest: str
     source_now: str  # what the live source says, if it answers
     notes: tuple[str, ...]
     problems: tuple[str, ...]  # empty: recovered within the objectives
+    increments: int = 0  # that followed the full backup
+    until: str | None = None  # ISO 8601: of their changes, those of this second and before were taken; None: all
+    replayed_changes: int | None = None  # None: not counted
+    expected_items: int | None = None  # that the full backup and its increments lead to; None without increments
 
     @property
     def recovered(self) -> bool:
@@ -53,6 +57,7 @@ class DrillReport:
         rows = [
             ("run", self.run_id),
             ("backup", self.backup),
+            *self._increment_rows(),
             ("of", self.table),
             ("into", self.scratch),
             ("RTO", f"{_took(self.rto_seconds)}, objective {_took(self.rto_objective_seconds)}"),
@@ -61,6 +66,7 @@ class DrillReport:
             ("phases", phases),
             ("rows", f"{self.manifest_items:,} in the manifest"),
             ("", f"{_counted(self.read_items)} read from S3"),
+            *self._replay_rows(),
             ("", f"{_counted(self.scratch_items)} in the scratch table, by a strongly consistent count"),
             ("digest", f"{self.backup_digest or 'not known'} backup"),
             ("", f"{self.scratch_digest or 'not compared'} scratch table"),
@@ -69,6 +75,20 @@ class DrillReport:
             *[("problem", problem) for problem in self.problems],
         ]
         return render_rows(f"{self.job}: drill {outcome}", rows)
+
+    def _increment_rows(self) -> list[tuple[str, str]]:
+        if not self.increments:
+            return []
+        until = f", changes up to {self.until}" if self.until else ", all of their changes"
+        return [("", f"and {self.increments:,} increment{'s' if self.increments > 1 else ''}{until}")]
+
+    def _replay_rows(self) -> list[tuple[str, str]]:
+        if not self.increments:
+            return []
+        return [
+            ("", f"{_counted(self.replayed_changes)} changes replayed"),
+            ("", f"{_counted(self.expected_items)} items come of both, by another way than the replay's"),
+        ]
 
 
 def _took(seconds: float | None) -> str:

@@ -16,7 +16,7 @@ from rich.table import Table
 from dynamodb_copy.model import BUCKETS
 
 Outcome = Literal["equal", "superset", "differs", "not verified", "sealed"]
-Mode = Literal["none", "count", "content", "checksums"]
+Mode = Literal["none", "count", "content", "checksums", "changed"]
 
 _WIDTH_COLUMNS = 100
 _ROWS_MAX = 32
@@ -90,8 +90,14 @@ class Report:
     finished: str  # ISO 8601, UTC
     segments: tuple[SegmentReport, ...]
     verdict: Verdict
-    deleted: int  # keys that mirror removed from the target
+    deleted: int  # keys that mirror removed from the target; of changes, those that delete
     notes: tuple[str, ...]
+    up_to: str = ""  # ISO 8601, UTC: the target holds every change up to then; empty for a copy of a whole table
+
+    @property
+    def lag_seconds(self) -> float | None:
+        """How far behind its source the target was when the run ended."""
+        return _seconds_between(self.up_to, self.finished) if self.up_to else None
 
     @property
     def items(self) -> int:
@@ -126,7 +132,7 @@ class Report:
     @property
     def seconds(self) -> float:
         """Wall time from the start to the seal."""
-        return (datetime.fromisoformat(self.finished) - datetime.fromisoformat(self.started)).total_seconds()
+        return _seconds_between(self.started, self.finished)
 
     @property
     def items_per_second(self) -> float:
@@ -136,12 +142,12 @@ class Report:
     def as_dict(self) -> dict[str, Any]:
         """Return plain JSON values, with the totals added; `from_dict` is the inverse."""
         totals = {name: getattr(self, name) for name in _TOTALS}
-        return {**asdict(self, dict_factory=_plain), "totals": totals}
+        return {**asdict(self, dict_factory=_plain), "lag_seconds": self.lag_seconds, "totals": totals}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Report:
         """Build the report that `as_dict` described; the totals follow from the segments."""
-        own = {name: value for name, value in values.items() if name != "totals"}
+        own = {name: value for name, value in values.items() if name not in {"totals", "lag_seconds"}}
         own["segments"] = tuple(SegmentReport(**segment) for segment in own["segments"])
         own["verdict"] = Verdict.from_dict(own["verdict"])
         return cls(**{**own, "notes": tuple(own["notes"])})
@@ -149,7 +155,8 @@ class Report:
     def render(self) -> str:
         """Return the report as readable text of at most 100 columns, for a task's log and a terminal."""
         headline = f"{self.job}: {self.verdict.headline}, {self.items:,} items in {self.seconds:,.1f} s"
-        deleted = ("deleted", f"{self.deleted:,} items of the target that the source does not have")
+        of_what = "of the changes" if self.up_to else "items of the target that the source does not have"
+        deleted = ("deleted", f"{self.deleted:,} {of_what}")
         closing = [*_verdict_rows(self.verdict), deleted, *_list_rows("notes", self.notes)]
         return _text([headline, "", _labelled(_opening_rows(self)), _segments(self.segments), _labelled(closing)])
 
@@ -157,6 +164,10 @@ class Report:
 def render_rows(headline: str, rows: Iterable[tuple[str, str]]) -> str:
     """Return a headline and labelled lines in the form that reports have."""
     return _text([headline, _labelled(rows)])
+
+
+def _seconds_between(start: str, end: str) -> float:
+    return (datetime.fromisoformat(end) - datetime.fromisoformat(start)).total_seconds()
 
 
 def _plain(fields: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -174,6 +185,7 @@ def _opening_rows(report: Report) -> list[tuple[str, str]]:
         ("throttles", f"{report.throttles:,}"),
         ("retries", f"{report.retries:,}"),
         ("time", f"{report.seconds:,.1f} s, {report.started} to {report.finished}"),
+        *([("up to", f"{report.up_to}, {report.lag_seconds:,.0f} s before the run's end")] if report.up_to else []),
     ]
 
 

@@ -70,6 +70,7 @@ class FakeRun:
     """A run of a copy that notes its calls and fails as it is told to; a failure is raised once, then forgotten."""
 
     segments: Sequence[Segment] = (Segment(0, 2), Segment(1, 2))
+    changes: Sequence[Segment] = ()  # of a second stage
     failures: dict[str, list[BaseException]] = field(default_factory=dict)
     verdict: Verdict = EQUAL
     forecasted: Any = field(default_factory=lambda: FORECAST)
@@ -110,6 +111,15 @@ class FakeRun:
             return Tally(items=5, seconds=1.0)
         finally:
             self.released.append(segment)
+
+    def hand_over(self) -> Any:
+        """As a run that has a second stage."""
+        plan = SimpleNamespace(segments=self.changes, reason=f"{len(self.changes)} segments of changes", notes=[])
+        return self.called("hand_over", plan)
+
+    def apply(self, _segment: Segment, _on_progress: object, _on_drained: object) -> Any:
+        """As a run that has a second stage."""
+        return self.called("apply", Tally(items=3, seconds=1.0))
 
     def mirror(self) -> Any:
         """As a run."""

@@ -73,9 +73,17 @@ def test_a_drill_goes_through_all_phases_and_prints_its_report(shell: Shell) -> 
     assert shell("run") == 0
 
     before = ["open", "drop_leftovers", "choose", "create", "target_is_active", "plan", "copy", "copy"]
-    assert shell.run.calls == [*before, *CHECKS, "report", "drop"]
+    assert shell.run.calls == [*before, "hand_over", *CHECKS, "report", "drop"]
     assert shell.output == RECOVERED.render() + "\n"
     assert shell.messages.endswith("the scratch table was dropped\n")
+
+
+def test_increments_are_replayed_before_anything_is_checked(shell: Shell) -> None:
+    shell.run.changes = [Segment(0, 2), Segment(1, 2)]
+
+    assert shell("run") == 0
+
+    assert shell.run.calls[-7:] == ["hand_over", "apply", "apply", *CHECKS, "report", "drop"]
 
 
 def test_a_drill_that_did_not_recover_exits_with_1(shell: Shell) -> None:

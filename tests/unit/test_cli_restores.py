@@ -12,6 +12,7 @@ import pytest
 from dynamodb_copy import errors
 from dynamodb_copy.assembly import Choice
 from dynamodb_copy.job import RestoreJob
+from dynamodb_copy.model import Segment
 from unit.cli_shell import BACKUP, CHOICE, REPORT, FakeRun, Shell
 
 IMPORT = "arn:aws:dynamodb:us-west-2:123456789012:table/orders/import/01768385930622-efd1a093"
@@ -46,8 +47,19 @@ def test_a_restore_goes_through_all_phases_and_prints_its_report(shell: Shell) -
     assert shell("run") == 0
 
     before = ["open", "choose", "prepare", "target_is_active", "target_is_active", "plan"]
-    assert shell.run.calls == [*before, "copy", "copy", "verify", "seal"]
+    assert shell.run.calls == [*before, "copy", "copy", "hand_over", "verify", "seal"]
     assert shell.output == REPORT.render() + "\n"
+
+
+def test_increments_are_replayed_before_the_table_is_verified(shell: Shell) -> None:
+    shell.run.changes = [Segment(0, 3), Segment(1, 3), Segment(2, 3)]
+    shell.run.choice = replace(CHOICE, increments=(("orders/AWSDynamoDB/1", "ab"), ("orders/AWSDynamoDB/2", "cd")))
+
+    assert shell("run") == 0
+
+    assert shell.run.calls[-6:] == ["hand_over", "apply", "apply", "apply", "verify", "seal"]
+    assert f"backup {BACKUP} with 2 increments: 12,000 items, consistent at" in shell.messages
+    assert "3 segments of changes" in shell.messages
 
 
 def test_an_import_is_waited_for_in_place_of_a_copy(shell: Shell) -> None:

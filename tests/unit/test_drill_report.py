@@ -40,6 +40,7 @@ FAILED = replace(
     problems=("the rows were not counted: the restore did not come that far", "RPO missed: 90,000 s"),
 )
 EXPORTED = replace(RECOVERED, backup_digest="")
+CHAIN = replace(RECOVERED, increments=14, replayed_changes=4_000, expected_items=11_990, scratch_items=11_990)
 
 
 def rows_of(report: DrillReport) -> list[tuple[str, str]]:
@@ -85,6 +86,25 @@ def test_all_three_counts_and_both_digests_are_shown() -> None:
     assert rows[at + 1] == ("", f"{'ab' * 16} scratch table")
 
 
+def test_a_chain_shows_its_increments_what_was_replayed_and_what_that_leads_to() -> None:
+    rows = rows_of(CHAIN)
+
+    at = rows.index(("backup", CHAIN.backup))
+    assert rows[at + 1] == ("", "and 14 increments, all of their changes")
+    at = rows.index(("", "12,000 read from S3"))
+    assert rows[at + 1 : at + 4] == [
+        ("", "4,000 changes replayed"),
+        ("", "11,990 items come of both, by another way than the replay's"),
+        ("", "11,990 in the scratch table, by a strongly consistent count"),
+    ]
+
+
+def test_a_moment_within_a_chain_is_shown_as_its_limit() -> None:
+    rows = rows_of(replace(CHAIN, increments=1, until="2026-11-25T02:30:00+00:00"))
+
+    assert ("", "and 1 increment, changes up to 2026-11-25T02:30:00+00:00") in rows
+
+
 def test_what_was_not_reached_is_said_so() -> None:
     rows = rows_of(FAILED)
 
@@ -103,7 +123,7 @@ def test_notes_come_before_problems_and_are_shown_as_they_are() -> None:
     assert "the rows were not counted: the restore did not come that far" in text
 
 
-@pytest.mark.parametrize("report", [RECOVERED, FAILED, EXPORTED])
+@pytest.mark.parametrize("report", [RECOVERED, FAILED, EXPORTED, CHAIN])
 def test_the_text_has_at_most_100_columns(report: DrillReport) -> None:
     wide = replace(report, notes=(f"s3://{'very-long-prefix/' * 20}: {'word ' * 60}",))
 
@@ -111,7 +131,7 @@ def test_the_text_has_at_most_100_columns(report: DrillReport) -> None:
     assert "very-long-prefix" in wide.render()
 
 
-@pytest.mark.parametrize("report", [RECOVERED, FAILED, EXPORTED])
+@pytest.mark.parametrize("report", [RECOVERED, FAILED, EXPORTED, CHAIN])
 def test_a_dictionary_holds_all_of_it_as_json(report: DrillReport) -> None:
     values = report.as_dict()
 

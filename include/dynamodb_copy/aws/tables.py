@@ -80,6 +80,17 @@ class Table:
         return sse.get("KMSMasterKeyArn") if sse.get("SSEType") == "KMS" else None
 
     @cached_property
+    def stream_view(self) -> str | None:
+        """What the table's stream shows, such as `NEW_AND_OLD_IMAGES`; None when it has none."""
+        specification = self.description.get("StreamSpecification", {})
+        return str(specification["StreamViewType"]) if specification.get("StreamEnabled") else None
+
+    @cached_property
+    def stream_arn(self) -> str:
+        """The ARN of the table's stream; of the last one when it is off, empty when there never was any."""
+        return str(self.description.get("LatestStreamArn", ""))
+
+    @cached_property
     def status(self) -> str:
         """`ACTIVE`, `CREATING`, `UPDATING`, `DELETING` and the like."""
         return str(self.description["TableStatus"])
@@ -152,6 +163,16 @@ def enable_ttl(client: Any, name: str, attribute: str) -> None:
         control(client, "UpdateTimeToLive", TableName=name, TimeToLiveSpecification=specification)
     except RequestRefusedError:
         if ttl_attribute(client, name) is None:
+            raise
+
+
+def enable_stream(client: Any, name: str, view: str) -> None:
+    """Switch the table's stream on; the table is UPDATING for a while."""
+    specification = {"StreamEnabled": True, "StreamViewType": view}
+    try:
+        control(client, "UpdateTable", TableName=name, StreamSpecification=specification)
+    except RequestRefusedError:
+        if described(client, name).stream_view is None:
             raise
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
-from typing import Protocol
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 from dynamodb_copy.assembly import Choice, Plan, Prepared, Progress
 from dynamodb_copy.cli.asked import Asked
@@ -33,6 +34,31 @@ class Fills(Copies, Protocol):
         """Whether the target can be written."""
 
 
+class Catches(Protocol):
+    """A run that has a second stage: the changes after the copy."""
+
+    def hand_over(self) -> Plan:
+        """Decide the segments of the changes."""
+
+    def apply(self, segment: Segment, on_progress: Progress, on_drained: Callable[[float], None]) -> Tally:
+        """Apply what earlier attempts left of the segment; return its cumulative tally."""
+
+
+@dataclass(frozen=True, slots=True)
+class Applies:
+    """The second stage of a run, with the verbs of the first."""
+
+    run: Catches
+
+    def plan(self) -> Plan:
+        """Decide what changes are read."""
+        return self.run.hand_over()
+
+    def copy(self, segment: Segment, on_progress: Progress) -> Tally:
+        """Apply what earlier attempts left of the segment."""
+        return self.run.apply(segment, on_progress, _not_shown)
+
+
 class _StoppedError(Exception):
     """A segment stops after a checkpoint because the whole copy does."""
 
@@ -45,7 +71,7 @@ def tell_prepared(prepared: Prepared, patience: Patience) -> None:
 
 def tell_choice(choice: Choice, asked: Asked, patience: Patience) -> None:
     """Say which backup the run restores."""
-    found = f"backup {choice.uri}: {choice.items:,} items, consistent at {choice.consistent}"
+    found = f"backup {choice.described}: {choice.items:,} items, consistent at {choice.consistent}"
     patience.say("\n".join([found, *choice.notes]))
     if asked.as_of is not None and choice.as_of != asked.as_of.isoformat():
         earlier = "the latest" if choice.as_of is None else f"that of {choice.as_of}"
@@ -67,6 +93,13 @@ def planned(run: Copies, patience: Patience) -> Plan:
     plan = patience.patiently(run.plan)
     patience.say("\n".join([plan.reason, *plan.notes]))
     return plan
+
+
+def copy_and_apply(run: Any, patience: Patience, *, continued: bool) -> None:
+    """Both stages of a run, the second one where there is anything to apply."""
+    for stage in (run, Applies(run)):
+        if segments := planned(stage, patience).segments:
+            copy_segments(stage, segments, patience, continued=continued)
 
 
 def copy_segments(run: Copies, segments: Sequence[Segment], patience: Patience, *, continued: bool) -> None:
@@ -94,3 +127,7 @@ def _copy_one(run: Copies, segment: Segment, meter: Meter, patience: Patience) -
             raise _StoppedError
 
     meter.finished(segment, patience.patiently(lambda: run.copy(segment, advanced)))
+
+
+def _not_shown(_drained: float) -> None:
+    """The report has the lag."""

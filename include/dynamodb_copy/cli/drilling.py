@@ -6,7 +6,7 @@ from datetime import datetime
 
 from dynamodb_copy.assembly import DrillRun
 from dynamodb_copy.cli.asked import Asked
-from dynamodb_copy.cli.copying import copy_segments, planned, tell_choice, tell_prepared, wait_until_active
+from dynamodb_copy.cli.copying import copy_and_apply, tell_choice, tell_prepared, wait_until_active
 from dynamodb_copy.cli.outside import Outcome, Surroundings
 from dynamodb_copy.cli.patience import Patience
 from dynamodb_copy.collector import frozen_collector
@@ -56,9 +56,8 @@ class _Drill:
         tell_prepared(patience.patiently(run.create), patience)
         self._is_created = True
         wait_until_active(run, patience)
-        plan = planned(run, patience)
         with frozen_collector():
-            copy_segments(run, plan.segments, patience, continued=self._asked.continued)
+            copy_and_apply(run, patience, continued=self._asked.continued)
             patience.say("checking rows and content")
             patience.patiently(run.check_rows)
             patience.patiently(run.check_content)

@@ -3,24 +3,43 @@
 from __future__ import annotations
 
 import threading
+from argparse import Namespace
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from pydantic import ValidationError
 from rich.console import Console
 
 from dynamodb_copy import errors
-from dynamodb_copy.assembly import Listing
-from dynamodb_copy.job import BackupJob, CopyJob, DrillJob, Job, RestoreJob, S3At
+from dynamodb_copy.assembly import ChainReport, Listing
+from dynamodb_copy.job import (
+    BackupJob,
+    CopyJob,
+    DrillJob,
+    IncrementalBackupJob,
+    IncrementalJob,
+    Job,
+    RestoreJob,
+    S3At,
+)
 
 PROGRAM = "python -m dynamodb_copy"
 
-_WORDS: dict[type[Job], str] = {CopyJob: "copy", BackupJob: "backup", RestoreJob: "restore", DrillJob: "drill"}
+_WORDS: dict[type[Job], str] = {
+    CopyJob: "copy",
+    BackupJob: "backup",
+    IncrementalJob: "incremental copy",
+    IncrementalBackupJob: "incremental backup",
+    RestoreJob: "restore",
+    DrillJob: "drill",
+}
+_ARGUMENTS = {"s3": "S3URI", "region": "--region", "connection": "--profile"}
 _REFUSALS = (
     *(errors.TableError, errors.TargetRefusedError, errors.AccessError),
-    *(errors.BucketRefusedError, errors.BackupRefusedError),
+    *(errors.BucketRefusedError, errors.BackupRefusedError, errors.ChangesLostError),
 )
 
 
@@ -35,6 +54,7 @@ class Surroundings:
     now: Callable[[], datetime]  # in UTC
     region_of: Callable[[str], str | None]  # a profile's own; raises ConnectionMissingError
     list_backups: Callable[[S3At], Listing]
+    check_chains: Callable[[S3At, bool], ChainReport]  # the flag: whether every part is read
     columns: int  # how wide a table on standard output may be
 
 
@@ -61,6 +81,23 @@ def before_anything_is_touched() -> Iterator[None]:
         yield
     except _REFUSALS as error:
         raise RefusedError(error) from error
+
+
+def place_of(arguments: Namespace, outside: Surroundings) -> S3At:
+    """The place that a command names by S3URI, --profile and --region; raises ArgumentsError for what is none."""
+    region = arguments.region or outside.region_of(arguments.profile)
+    if region is None:
+        raise ArgumentsError(
+            f"--region: profile {arguments.profile!r} names no region; give --region, or add a line such as "
+            f"`region = us-west-2` to [profile {arguments.profile}]"
+        )
+    try:
+        return S3At.model_validate({"s3": arguments.s3uri, "region": region, "connection": arguments.profile})
+    except ValidationError as error:
+        wrong = [
+            f"{_ARGUMENTS[str(each['loc'][0])]}: found {each['input']!r}; {each['msg']}" for each in error.errors()
+        ]
+        raise ArgumentsError("\n".join(wrong)) from error
 
 
 def kind_word(job: Job) -> str:

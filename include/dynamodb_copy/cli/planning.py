@@ -11,9 +11,9 @@ from typing import Any
 
 from rich.filesize import decimal
 
-from dynamodb_copy.assembly import BackupForecast, Forecast, RestoreForecast
+from dynamodb_copy.assembly import BackupForecast, ChainForecast, ChangesForecast, Forecast, RestoreForecast
 from dynamodb_copy.cli.outside import Outcome, Surroundings, before_anything_is_touched
-from dynamodb_copy.job import BackupJob, CopyJob, DrillJob, Job, RestoreJob
+from dynamodb_copy.job import BackupJob, CopyJob, DrillJob, IncrementalBackupJob, IncrementalJob, Job, RestoreJob
 from dynamodb_copy.report import render_rows
 
 _Rows = list[tuple[str, str]]
@@ -30,7 +30,7 @@ def plan(job: Job, _arguments: Namespace, outside: Surroundings) -> Outcome:
     return Outcome({"job": job.name, **asdict(forecast)}, text, good=True)
 
 
-def _copy_rows(_job: CopyJob, forecast: Forecast) -> _Rows:
+def _copy_rows(_job: Job, forecast: Forecast) -> _Rows:
     return [
         ("items", f"{forecast.items:,} in {forecast.segments} segments, as the service last counted them"),
         ("size", decimal(forecast.bytes)),
@@ -73,6 +73,26 @@ def _restore_rows(job: RestoreJob | DrillJob, forecast: RestoreForecast) -> _Row
     ]
 
 
+def _changes_rows(job: IncrementalJob, forecast: ChangesForecast) -> _Rows:
+    if forecast.base is None:
+        return [("changes", f"by {job.changes.by}, since {forecast.up_to}"), ("lag", _lag(forecast.lag_seconds))]
+    return [("changes", f"by {job.changes.by}, from now on"), *_copy_rows(job, forecast.base)]
+
+
+def _chain_rows(job: IncrementalBackupJob, forecast: ChainForecast) -> _Rows:
+    since = f"since {forecast.up_to}" if forecast.up_to else "from now on"
+    return [
+        ("makes", "a full backup and an increment" if forecast.makes_full else "an increment"),
+        ("changes", f"by {job.changes.by}, {since}"),
+        ("lag", _lag(forecast.lag_seconds)),
+        *[("keep", f"would delete {address}") for address in forecast.would_delete],
+    ]
+
+
+def _lag(seconds: float | None) -> str:
+    return "" if seconds is None else f"{timedelta(seconds=round(seconds))}"
+
+
 def _time(seconds: float | None) -> str:
     return "not known: the job sets no limit" if seconds is None else f"about {timedelta(seconds=math.ceil(seconds))}"
 
@@ -80,6 +100,8 @@ def _time(seconds: float | None) -> str:
 _ROWS: dict[type[Job], Callable[[Any, Any], _Rows]] = {
     CopyJob: _copy_rows,
     BackupJob: _backup_rows,
+    IncrementalJob: _changes_rows,
+    IncrementalBackupJob: _chain_rows,
     RestoreJob: _restore_rows,
     DrillJob: _restore_rows,
 }

@@ -8,15 +8,20 @@ from typing import Any
 
 from dynamodb_copy.assembly import BackupRun, CopyRun, RestoreRun
 from dynamodb_copy.cli.asked import Asked, asked_of_run
-from dynamodb_copy.cli.copying import copy_segments, planned, tell_choice, tell_prepared, wait_until_active
+from dynamodb_copy.cli.copying import (
+    copy_and_apply,
+    copy_segments,
+    planned,
+    tell_choice,
+    tell_prepared,
+    wait_until_active,
+)
 from dynamodb_copy.cli.drilling import drilled
+from dynamodb_copy.cli.incremental import brought_up_to_date, expired, extended, wait_for_service
 from dynamodb_copy.cli.outside import Outcome, Surroundings, before_anything_is_touched
 from dynamodb_copy.cli.patience import Patience
 from dynamodb_copy.collector import frozen_collector
-from dynamodb_copy.errors import CopyError
-from dynamodb_copy.job import BackupJob, CopyJob, DrillJob, Job, RestoreJob
-
-_SECONDS_BETWEEN_LOOKS = 30.0
+from dynamodb_copy.job import BackupJob, CopyJob, DrillJob, IncrementalBackupJob, IncrementalJob, Job, RestoreJob
 
 
 def run(job: Job, arguments: argparse.Namespace, outside: Surroundings) -> Outcome:
@@ -61,24 +66,13 @@ def _backed_up(job: BackupJob, asked: Asked, outside: Surroundings) -> Outcome:
         begin, began = (backup.prepare, "backup") if job.engine == "scan" else (backup.start_export, "export")
         patience.say(f"{began} {patience.patiently(begin)}")
     if job.engine == "export":
-        _wait_for_service(backup.export_is_done, "export", patience)
+        wait_for_service(backup.export_is_done, "export", patience)
     else:
         plan = planned(backup, patience)
         with frozen_collector():
             copy_segments(backup, plan.segments, patience, continued=asked.continued)
     report = patience.patiently(backup.seal)
-    return Outcome(report.as_dict(), report.render(), good=_expired(backup, patience))
-
-
-def _expired(backup: BackupRun, patience: Patience) -> bool:
-    """Whether `keep` could be applied; the new backup counts even if it could not."""
-    try:
-        for address in patience.patiently(backup.expire):
-            patience.say(f"deleted {address}: keep does not keep it any more")
-    except CopyError as error:
-        patience.say(f"the backup is sealed, but older ones could not be deleted: {error}")
-        return False
-    return True
+    return Outcome(report.as_dict(), report.render(), good=expired(backup.expire, patience))
 
 
 def _restored(job: RestoreJob, asked: Asked, outside: Surroundings) -> Outcome:
@@ -89,16 +83,15 @@ def _restored(job: RestoreJob, asked: Asked, outside: Surroundings) -> Outcome:
     if job.engine == "import":
         with before_anything_is_touched():
             patience.say(f"import {patience.patiently(restore.start_import)}")
-        _wait_for_service(restore.import_is_done, "import", patience)
+        wait_for_service(restore.import_is_done, "import", patience)
         with frozen_collector():
             return _verified(job, restore, patience)
     with before_anything_is_touched():
         prepared = patience.patiently(restore.prepare)
     tell_prepared(prepared, patience)
     wait_until_active(restore, patience)
-    plan = planned(restore, patience)
     with frozen_collector():
-        copy_segments(restore, plan.segments, patience, continued=asked.continued)
+        copy_and_apply(restore, patience, continued=asked.continued)
         return _verified(job, restore, patience)
 
 
@@ -109,18 +102,11 @@ def _verified(job: CopyJob | RestoreJob, run: CopyRun | RestoreRun, patience: Pa
     return Outcome(report.as_dict(), report.render(), good=report.verdict.outcome != "differs")
 
 
-def _wait_for_service(is_done: Callable[[], bool], what: str, patience: Patience) -> None:
-    patience.wait(
-        is_done,
-        poll_seconds=_SECONDS_BETWEEN_LOOKS,
-        waiting=f"waiting until the service's {what} is done",
-        missing=f"the service's {what} is not done",
-    )
-
-
 _RUNS: dict[type[Job], Callable[[Any, Asked, Surroundings], Outcome]] = {
     CopyJob: _copied,
     BackupJob: _backed_up,
+    IncrementalJob: brought_up_to_date,
+    IncrementalBackupJob: extended,
     RestoreJob: _restored,
     DrillJob: drilled,
 }

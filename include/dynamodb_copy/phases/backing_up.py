@@ -10,8 +10,9 @@ from dynamodb_copy.aws.tables import Table, tags, ttl_attribute
 from dynamodb_copy.catalogue import exports_folder
 from dynamodb_copy.errors import BackupRefusedError, RunIncompleteError
 from dynamodb_copy.formats import manifest, manifest_writer
+from dynamodb_copy.formats.marks import Mark
 from dynamodb_copy.model import Part, Tally
-from dynamodb_copy.phases.context import BackupContext
+from dynamodb_copy.phases.context import AnyContext, BackupContext
 from dynamodb_copy.phases.copying import fence_out_segments
 from dynamodb_copy.phases.planning import resolved, segment_count
 from dynamodb_copy.phases.prepare import may_be_scanned, readable_source
@@ -22,7 +23,7 @@ from dynamodb_copy.state.plans import Plan, find_plan, store_plan
 from dynamodb_copy.state.rows import RUN_DAYS, RowKey, expiry
 from dynamodb_copy.state.seals import remember_root
 
-_STATEMENT = (
+STATEMENT = (
     "Each part's SHA-256 was verified by S3 when it was stored, and the parts in S3 are exactly those of the manifest. "
     "They were not read back: a drill does that."
 )
@@ -40,10 +41,16 @@ def prepare(context: BackupContext) -> str:
     context.ensure_state()
     context.run_lease(place_of(context)).acquire(wait_while_alive=False)
     folder = folder_of(context)
+    begin_folder(context, folder, source)
+    return f"s3://{bucket.name}/{folder}"
+
+
+def begin_folder(context: AnyContext, folder: str, source: Table) -> None:
+    """Write what the table is into a backup's folder, unless an earlier attempt has."""
+    bucket = bucket_of(context)
     bucket.put(f"{folder}/_started", b"")
     if bucket.head(f"{folder}/{manifest.TABLE}") is None:  # it may belong to a sealed backup by now
         bucket.put_once(f"{folder}/{manifest.TABLE}", manifest_writer.table_json(settings_of(context, source)))
-    return f"s3://{bucket.name}/{folder}"
 
 
 def plan(context: BackupContext) -> Plan:
@@ -60,7 +67,7 @@ def plan(context: BackupContext) -> Plan:
     return store_plan(context.rows, context.run, make_plan(context, source, folder))
 
 
-def make_plan(context: BackupContext, source: Table, folder: str) -> Plan:
+def make_plan(context: AnyContext, source: Table, folder: str) -> Plan:
     """Decide everything that the run's tasks need to know; stores nothing."""
     job = context.job
     read_units = resolved(job.read, source.read_capacity())
@@ -90,26 +97,33 @@ def seal(context: BackupContext, plan: Plan) -> Report:
 
     Raises RunIncompleteError unless every planned segment is done, BackupRefusedError when S3 holds something else.
     """
+    tallies = seal_full(context, plan, None)
+    read = sum(tallies, Tally())
+    items, digest = read.items, read.digest.hex
+    verdict = Verdict("sealed", "checksums", items, items, 0, 0, 0, 0, digest, "", (), (), STATEMENT)
+    return sealed(context, plan, tallies, verdict, [f"backup s3://{context.job.target.bucket}/{plan.target_id}"])
+
+
+def seal_full(context: AnyContext, plan: Plan, mark: Mark | None) -> list[Tally]:
+    """Make the parts a backup, which begins a chain if it has a mark; return the tallies. Raises as `seal` does."""
     tallies = fence_out_segments(context, plan)
     checkpoints = StateCheckpoints(context.rows, context.run, "")
     parts = [part for segment in plan.segments for part in checkpoints.load(segment).parts]
     read = sum(tallies, Tally())
     if read.items != sum(part.items for part in parts):
         raise RunIncompleteError(f"{read.items} items were read and the parts hold another number; start a new run")
-    bucket, folder = bucket_of(context), plan.target_id
-    _sweep(bucket, folder, parts)
-    _write(context, plan, read, parts)
-    items, digest = read.items, read.digest.hex
-    verdict = Verdict("sealed", "checksums", items, items, 0, 0, 0, 0, digest, "", (), (), _STATEMENT)
-    return sealed(context, plan, tallies, verdict, [f"backup s3://{bucket.name}/{folder}"])
+    sweep(bucket_of(context), f"{plan.target_id}/data/", parts)
+    _write(context, plan, (read, parts), mark)
+    return tallies
 
 
-def _sweep(bucket: Bucket, folder: str, parts: list[Part]) -> None:
-    """Delete what dead attempts left behind in the run's own folder; then S3 must hold exactly these parts."""
-    data, counted = f"{folder}/data/", {part.name: part.size_bytes for part in parts}
-    bucket.abort_uploads(data)
-    bucket.delete([found.key for found in bucket.objects(data) if found.key.removeprefix(data) not in counted])
-    there = {found.key.removeprefix(data): found.size_bytes for found in bucket.objects(data)}
+def sweep(bucket: Bucket, start: str, parts: list[Part]) -> None:
+    """Delete what dead attempts left behind among the keys that begin with `start`; S3 must then hold these parts."""
+    data = f"{start.rpartition('/')[0]}/"
+    counted = {part.name: part.size_bytes for part in parts}
+    bucket.abort_uploads(start)
+    bucket.delete([found.key for found in bucket.objects(start) if found.key.removeprefix(data) not in counted])
+    there = {found.key.removeprefix(data): found.size_bytes for found in bucket.objects(start)}
     if there != counted:
         name = min(there.items() ^ counted.items())[0]
         raise BackupRefusedError(
@@ -118,14 +132,14 @@ def _sweep(bucket: Bucket, folder: str, parts: list[Part]) -> None:
         )
 
 
-def _write(context: BackupContext, plan: Plan, read: Tally, parts: list[Part]) -> None:
+def _write(context: AnyContext, plan: Plan, stored: tuple[Tally, list[Part]], mark: Mark | None) -> None:
     """Write the files that describe the backup, the summary last; before it, its root hash is remembered."""
-    bucket, folder = bucket_of(context), plan.target_id
+    bucket, folder, (read, parts) = bucket_of(context), plan.target_id, stored
     table = bucket.read(f"{folder}/{manifest.TABLE}", most_bytes=manifest.FILE_BYTES)
     if table is None:
         raise RunIncompleteError(f"s3://{bucket.name}/{folder}/{manifest.TABLE} is missing; start a new run")
     files = manifest_writer.files_json(parts, folder)
-    span = manifest_writer.instant(plan.planned_at), manifest_writer.instant(_ended(context))
+    span = manifest_writer.instant(plan.planned_at), manifest_writer.instant(ended(context))
     details = manifest.Details(
         id=id_of(folder),
         engine="scan",
@@ -136,6 +150,7 @@ def _write(context: BackupContext, plan: Plan, read: Tally, parts: list[Part]) -
         digest=read.digest,
         parts=tuple([manifest.DetailsLine(p.name, p.items, p.size_bytes, p.sha256) for p in parts]),
         files={manifest.FILES: manifest.sha256_of(files), manifest.TABLE: manifest.sha256_of(table)},
+        mark=mark,
     )
     described = {
         manifest.FILES: files,
@@ -148,7 +163,7 @@ def _write(context: BackupContext, plan: Plan, read: Tally, parts: list[Part]) -
         bucket.put(f"{folder}/{name}", content)
 
 
-def _summary(context: BackupContext, plan: Plan, details: manifest.Details) -> dict[str, Any]:
+def _summary(context: AnyContext, plan: Plan, details: manifest.Details) -> dict[str, Any]:
     place, folder = context.job.target, plan.target_id
     return {
         "version": manifest.FULL_VERSION,
@@ -169,7 +184,7 @@ def _summary(context: BackupContext, plan: Plan, details: manifest.Details) -> d
     }
 
 
-def _ended(context: BackupContext) -> float:
+def ended(context: AnyContext) -> float:
     """When the run was first sealed: two seals write the same."""
     key = RowKey(context.run, "sealing")
     context.rows.insert(key, {"ended": {"N": f"{context.wall():.3f}"}, "expires_at": expiry(RUN_DAYS)})
@@ -177,7 +192,7 @@ def _ended(context: BackupContext) -> float:
     return float(row["ended"]["N"])
 
 
-def folder_of(context: BackupContext) -> str:
+def folder_of(context: AnyContext) -> str:
     """The key of the run's own folder, the same for all its tasks: chosen once."""
     key = RowKey(context.run, "backup")
     made = f"{int(context.wall() * 1000):014d}-{sha256(context.run.encode()).hexdigest()[:8]}"
@@ -192,18 +207,18 @@ def id_of(folder: str) -> str:
     return folder.rpartition("/")[2]
 
 
-def place_of(context: BackupContext) -> str:
+def place_of(context: AnyContext) -> str:
     """The name under which runs exclude one another: the prefix."""
     place = context.job.target
     return f"s3://{place.bucket}/{place.prefix}"
 
 
-def bucket_of(context: BackupContext) -> Bucket:
+def bucket_of(context: AnyContext) -> Bucket:
     """The bucket that the job writes to."""
     return context.bucket(context.job.target, kms_key=context.job.target.kms_key)
 
 
-def settings_of(context: BackupContext, source: Table) -> manifest.TableSettings:
+def settings_of(context: AnyContext, source: Table) -> manifest.TableSettings:
     """All that it takes to create the table again."""
     ttl = ttl_attribute(context.source_client, source.name)
     return manifest.TableSettings(source.description, ttl, tuple(tags(context.source_client, source.arn)))

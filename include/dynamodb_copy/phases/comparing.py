@@ -14,7 +14,7 @@ from dynamodb_copy.formats.dynamodb_json import key_of
 from dynamodb_copy.model import Page, Put, Tally
 from dynamodb_copy.phases.context import AnyContext
 from dynamodb_copy.phases.copying import fingerprints
-from dynamodb_copy.phases.ends import source_of, table_source
+from dynamodb_copy.phases.ends import state_source_of, table_source
 from dynamodb_copy.ports import Source
 from dynamodb_copy.report import Mode, Outcome, Verdict
 from dynamodb_copy.sources.table_scan import TableScan, only_keys, whole_items
@@ -41,14 +41,14 @@ class Tables:
     on_page: OnPage
 
     def source(self) -> Source:
-        """The source's items: of a table as it is now, or of the backup."""
-        return source_of(self.context, self.plan, segments=self._segments, consistent=True)
+        """The source's items: of a table as it is now, or of the backup with its increments."""
+        return state_source_of(self.context, self.plan, segments=self.segments, on_block=self.on_page)
 
     def target(self, request: dict[str, Any] | None = None) -> TableScan:
         """The target's items, or what another scan request reads of it."""
         request = request or whole_items(self.context.job.target.table, consistent=True)
         limit = ("verify", self.plan.verify_read_units)
-        return table_source(self.context, self.context.target_client, request, segments=self._segments, limit=limit)
+        return table_source(self.context, self.context.target_client, request, segments=self.segments, limit=limit)
 
     def survey(self, table: Source) -> Tally:
         """Count and digest a table."""
@@ -75,7 +75,8 @@ class Tables:
         return sorted(found)
 
     @property
-    def _segments(self) -> int:
+    def segments(self) -> int:
+        """In how many segments each side is read."""
         return max(THREADS // 2, min(self.plan.segment_count, 4 * THREADS))
 
 

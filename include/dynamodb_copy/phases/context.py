@@ -17,7 +17,7 @@ from dynamodb_copy.aws.backoff import Clock
 from dynamodb_copy.aws.clients import Connect
 from dynamodb_copy.aws.connection_pool import Timeouts
 from dynamodb_copy.aws.objects import Bucket
-from dynamodb_copy.aws.raw_json import Wire
+from dynamodb_copy.aws.raw_json import STREAMS, Wire
 from dynamodb_copy.job import BackupJob, CopyJob, DrillJob, Job, RestoreJob, S3At
 from dynamodb_copy.ports import Limiter
 from dynamodb_copy.state.claims import target_partition
@@ -56,9 +56,15 @@ class RunContext(Generic[JobT]):
     schedule: Callable[[AnyContext, str], Schedule] = state_schedule
     opened: ExitStack = field(default_factory=ExitStack)
     part_of: str | None = None  # the partition of another run, of which this one is a part
+    stage: str = ""  # of a run that copies twice, one after the other: the rows of the second are apart
 
     @property
     def run(self) -> str:
+        """The partition of the rows of the run, and of its stage if it has one."""
+        return f"{self.whole_run}#{self.stage}" if self.stage else self.whole_run
+
+    @property
+    def whole_run(self) -> str:
         """The partition of the run's rows.
 
         The places are part of it: two deployments with one state table may give the same id to runs of jobs of the
@@ -106,6 +112,12 @@ class RunContext(Generic[JobT]):
         """The data plane of a client's endpoint, open as long as `opened` is."""
         return self.opened.enter_context(closing(Wire(client, self.timeouts, self.clock)))
 
+    def streams_wire(self) -> Wire:
+        """The stream of the source table; a stock client of DynamoDB Streams knows its endpoint."""
+        source = self._job.source
+        client = self.connect("dynamodbstreams", source.region, source.connection)
+        return self.opened.enter_context(closing(Wire(client, self.timeouts, self.clock, target=STREAMS)))
+
     def limiter(self, name: str, units_per_second: float | None) -> Limiter:
         """A share of one of the run's limits; None is unlimited."""
         if units_per_second is None:
@@ -114,7 +126,7 @@ class RunContext(Generic[JobT]):
 
     def run_lease(self, target_arn: str) -> Lease:
         """The run's lease on its target, shared by the run's tasks."""
-        return self._lease(RowKey(target_partition(target_arn), "lease"), self.run.removeprefix("run#"))
+        return self._lease(RowKey(target_partition(target_arn), "lease"), self.whole_run.removeprefix("run#"))
 
     def attempt_lease(self, key: RowKey) -> Lease:
         """A lease that only this attempt holds."""

@@ -8,17 +8,20 @@ from typing import Any
 from uuid import uuid4
 
 from dynamodb_copy.aws.exports import ServiceJob, describe_export, export_of_token, latest_restorable, start_export
+from dynamodb_copy.aws.objects import Bucket
 from dynamodb_copy.aws.tables import Table
 from dynamodb_copy.catalogue import Backup, check_parts_are_there, exports_folder, open_backup
 from dynamodb_copy.errors import RunIncompleteError, TableError
 from dynamodb_copy.formats import manifest, manifest_writer
+from dynamodb_copy.formats.marks import Mark
+from dynamodb_copy.job import S3At
 from dynamodb_copy.phases.backing_up import bucket_of, make_plan, place_of, settings_of
-from dynamodb_copy.phases.context import BackupContext
+from dynamodb_copy.phases.context import AnyContext, BackupContext
 from dynamodb_copy.phases.prepare import readable_source
 from dynamodb_copy.phases.sealing import store
 from dynamodb_copy.report import Report, SegmentReport, Verdict
 from dynamodb_copy.state.seals import remember_root
-from dynamodb_copy.state.service_jobs import arn_of, intent, remember_arn
+from dynamodb_copy.state.service_jobs import Intent, JobKey, arn_of, intent, remember_arn
 
 _STATEMENT = (
     "The service made the export; its manifests agree with their checksums, and each part is there. The parts were not "
@@ -38,14 +41,35 @@ def start(context: BackupContext) -> str:
     context.run_lease(place_of(context)).acquire(wait_while_alive=False)
     moment = min(context.wall(), latest.timestamp()) // 1
     meant = intent(context.rows, context.run, str(uuid4()), moment)
+    request = request_to(context, source.arn, context.job.target, context.job.target.kms_key)
+    request["ExportTime"] = datetime.fromtimestamp(meant.moment, UTC)
+    return started_once(context, context.run, meant, request)
+
+
+def started_once(context: AnyContext, job: JobKey, meant: Intent, request: dict[str, Any]) -> str:
+    """Start the export that is meant unless it was, remember its ARN and return it."""
     arn = meant.arn
     if arn is None and not meant.is_new:
         # an earlier attempt may have started it and not lived to remember it; tokens last only eight hours
-        arn = export_of_token(context.source_client, source.arn, meant.token)
+        arn = export_of_token(context.source_client, request["TableArn"], meant.token, since=meant.moment)
     if arn is None:
-        arn = start_export(context.source_client, _request(context, source.arn, meant.token, meant.moment)).arn
-    remember_arn(context.rows, context.run, arn)
+        arn = start_export(context.source_client, request | {"ClientToken": meant.token}).arn
+    remember_arn(context.rows, job, arn)
     return arn
+
+
+def request_to(context: AnyContext, table_arn: str, place: S3At, kms_key: str | None) -> dict[str, Any]:
+    """An export of a table to a place, but for its token and its time."""
+    owner = context.job.bucket_owner
+    encryption = {"S3SseAlgorithm": "KMS", "S3SseKmsKeyId": kms_key} if kms_key else {}
+    return {
+        "TableArn": table_arn,
+        "S3Bucket": place.bucket,
+        "ExportFormat": "DYNAMODB_JSON",
+        **({"S3Prefix": place.prefix} if place.prefix else {}),
+        **({"S3BucketOwner": owner} if owner else {}),
+        **encryption,
+    }
 
 
 def is_done(context: BackupContext) -> bool:
@@ -65,8 +89,7 @@ def seal(context: BackupContext) -> Report:
     source = _exported_table(context, export)
     folder = f"{exports_folder(context.job.target.prefix)}{_id(export)}"
     backup = open_backup(bucket_of(context), folder, lambda _: None)
-    if backup.details is None:
-        _describe(context, backup, source)
+    describe_full(context, backup, source, None)
     items = backup.summary.items
     began, ended = [export.description[name].timestamp() for name in ("StartTime", "EndTime")]
     plan = replace(
@@ -86,11 +109,13 @@ def _exported_table(context: BackupContext, export: ServiceJob) -> Table:
     return source
 
 
-def _describe(context: BackupContext, backup: Backup, source: Table) -> None:
-    """Write our files beside the native ones; the root hash is remembered before the last of them."""
+def describe_full(context: AnyContext, backup: Backup, source: Table, mark: Mark | None) -> None:
+    """Write our files beside the native ones, unless they are there; the root hash is remembered before the last."""
+    if backup.details is not None:
+        return
     sizes = list(check_parts_are_there(backup))
-    summary, files = _content(backup, manifest.SUMMARY), _content(backup, manifest.FILES)
-    table = _table_file(context, backup, source)
+    summary, files = [file_of(backup.bucket, backup.folder, name) for name in (manifest.SUMMARY, manifest.FILES)]
+    table = table_file(context, backup.bucket, backup.folder, source)
     details = manifest.Details(
         id=backup.id,
         engine="export",
@@ -103,6 +128,7 @@ def _describe(context: BackupContext, backup: Backup, source: Table) -> None:
             [manifest.DetailsLine(p.name, p.items, size, None) for p, size in zip(backup.files, sizes, strict=True)]
         ),
         files={manifest.FILES: manifest.sha256_of(files), manifest.TABLE: manifest.sha256_of(table)},
+        mark=mark,
     )
     content = manifest_writer.details_json(details)
     described = {manifest.SUMMARY: summary, manifest.FILES: files, manifest.TABLE: table, manifest.DETAILS: content}
@@ -111,31 +137,17 @@ def _describe(context: BackupContext, backup: Backup, source: Table) -> None:
         backup.bucket.put(f"{backup.folder}/{name}", written)
 
 
-def _table_file(context: BackupContext, backup: Backup, source: Table) -> bytes:
+def table_file(context: AnyContext, bucket: Bucket, folder: str, source: Table) -> bytes:
     """`table.json` as the first attempt wrote it: one that wakes up late then writes what is there already."""
-    key = f"{backup.folder}/{manifest.TABLE}"
-    if backup.table is None:
-        backup.bucket.put_once(key, manifest_writer.table_json(settings_of(context, source)))
-    return _content(backup, manifest.TABLE)
+    key = f"{folder}/{manifest.TABLE}"
+    if bucket.head(key) is None:
+        bucket.put_once(key, manifest_writer.table_json(settings_of(context, source)))
+    return file_of(bucket, folder, manifest.TABLE)
 
 
-def _content(backup: Backup, name: str) -> bytes:
-    return backup.bucket.read(f"{backup.folder}/{name}", most_bytes=manifest.FILE_BYTES) or b""
-
-
-def _request(context: BackupContext, table_arn: str, token: str, moment: float) -> dict[str, Any]:
-    place, owner = context.job.target, context.job.bucket_owner
-    encryption = {"S3SseAlgorithm": "KMS", "S3SseKmsKeyId": place.kms_key} if place.kms_key else {}
-    return {
-        "TableArn": table_arn,
-        "ExportTime": datetime.fromtimestamp(moment, UTC),
-        "ClientToken": token,
-        "S3Bucket": place.bucket,
-        "ExportFormat": "DYNAMODB_JSON",
-        **({"S3Prefix": place.prefix} if place.prefix else {}),
-        **({"S3BucketOwner": owner} if owner else {}),
-        **encryption,
-    }
+def file_of(bucket: Bucket, folder: str, name: str) -> bytes:
+    """A file of a folder; nothing for one that is not there."""
+    return bucket.read(f"{folder}/{name}", most_bytes=manifest.FILE_BYTES) or b""
 
 
 def _export(context: BackupContext) -> ServiceJob:

@@ -6,12 +6,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from dynamodb_copy.aws.tables import Table, describe
-from dynamodb_copy.catalogue import Backup, check_parts_are_there, entries, newest
+from dynamodb_copy.catalogue import Backup
+from dynamodb_copy.chains import Increment
 from dynamodb_copy.errors import BackupRefusedError, TableError, TargetRefusedError
-from dynamodb_copy.job import S3At
 from dynamodb_copy.job.rehearsals import rehearsal_of
-from dynamodb_copy.phases.choosing import opened
 from dynamodb_copy.phases.context import AnyContext, DrillContext, RestoreContext
+from dynamodb_copy.phases.finding import Found, bytes_to_restore, find
 from dynamodb_copy.phases.listing import item_bytes
 from dynamodb_copy.phases.planning import write_limits
 from dynamodb_copy.phases.prepare import check_encryption, check_keys
@@ -24,9 +24,9 @@ _IMPORTED = "engine: import: the service makes the table, and no write capacity 
 
 @dataclass(frozen=True, slots=True)
 class RestoreForecast:
-    """A restore or a drill before it runs; items are counted by the backup, bytes are of the items."""
+    """A restore or a drill before it runs; items are counted by the full backup, bytes are of items and changes."""
 
-    id: str  # of the backup that would be chosen
+    id: str  # of the full backup that would be chosen
     uri: str
     consistent: str  # ISO 8601
     age_seconds: float
@@ -39,76 +39,75 @@ class RestoreForecast:
     seconds: float | None  # at the write limit; None when nothing limits, or the service imports
     write_units: float  # of the table; those of indexes come on top
     notes: list[str]
+    increments: int = 0  # that follow it
+    changes: int = 0  # in them
 
 
 def forecast_restore(context: RestoreContext, as_of: datetime | None) -> RestoreForecast:
     """Check what can be checked without writing, and estimate; raises what choose and prepare would raise."""
-    backup, notes = newest_backup(context, as_of)
-    sum(check_parts_are_there(backup))
-    return _forecast(context, backup, notes)
+    found = find(context, as_of)
+    bytes_to_restore(found.full, found.increments)
+    return _forecast(context, found)
 
 
 def forecast_drill(context: DrillContext) -> RestoreForecast:
     """Check what can be checked without writing, and estimate; raises what choose and create would raise."""
-    backup, notes = newest_backup(context, None)
-    size, objectives = max(item_bytes(backup), sum(check_parts_are_there(backup))), context.job.drill
+    found, objectives = find(context, None), context.job.drill
+    size = bytes_to_restore(found.full, found.increments)
     if size > objectives.max_bytes:
         raise BackupRefusedError(
-            f"drill.max_bytes: {backup.uri} holds {size:,} bytes, allowed are {objectives.max_bytes:,}; raise "
+            f"drill.max_bytes: {found.described} holds {size:,} bytes, allowed are {objectives.max_bytes:,}; raise "
             "max_bytes if the costs of such a restore are meant"
         )
-    table = backup.summary.table_arn.rpartition("/")[2]
+    table = found.full.summary.table_arn.rpartition("/")[2]
     of_any: AnyContext = context
     restore: RestoreContext = replace(of_any, job=rehearsal_of(context.job, scratch_name(table, context.run)))
-    forecast = _forecast(restore, backup, notes)
+    forecast = _forecast(restore, found)
     if forecast.age_seconds > objectives.rpo.total_seconds():
         forecast.notes.append(f"drill.rpo: the backup is older than {objectives.rpo}: a drill would miss its objective")
     return replace(forecast, target=f"a scratch table in {context.job.target.region}")
 
 
-def newest_backup(context: AnyContext, as_of: datetime | None) -> tuple[Backup, list[str]]:
-    """The backup that a run would choose, checked, and what it would pass over; unlike `choose`, it remembers nothing.
-
-    Raises BackupRefusedError when there is none.
-    """
-    place: S3At = context.job.source
-    found = entries(context.bucket(place), place.prefix)
-    entry = newest(found, until=as_of)
-    if entry is None:
-        until = "" if as_of is None else f" at or before {as_of.isoformat()}"
-        raise BackupRefusedError(
-            f"from.s3: {place.s3} holds no sealed full backup{until}; let a backup job seal one, or correct from.s3 to "
-            "the prefix above AWSDynamoDB/: `backups` lists what is there"
-        )
-    passed_over = [f"passed over: {each.problem}" for each in found if each.kind == "damaged"]
-    return opened(context, entry.folder), passed_over
-
-
-def _forecast(context: RestoreContext, backup: Backup, notes: list[str]) -> RestoreForecast:
+def _forecast(context: RestoreContext, found: Found) -> RestoreForecast:
+    backup = found.full
     source = described_by(context, backup)
     target = describe(context.target_client, context.job.target.table)
     _check(context, source, target)
     is_loaded = context.job.engine == "load"
     segments, reason = segments_of(context.job, backup) if is_loaded else (0, _IMPORTED)
-    items, size = backup.summary.items, item_bytes(backup)
-    average = size / max(1, items)
-    write = items * max(1.0, -(-average // _BYTES_PER_WRITE_UNIT)) if is_loaded else 0.0
+    write = sum(_write_units(each) for each in found.stored) if is_loaded else 0.0
     limit = write_limits(context.job.write, target or source).get("")
     return RestoreForecast(
         id=backup.id,
         uri=backup.uri,
-        consistent=backup.consistent.isoformat(),
-        age_seconds=context.wall() - backup.consistent.timestamp(),
+        consistent=found.consistent.isoformat(),
+        age_seconds=context.wall() - found.consistent.timestamp(),
         table=backup.summary.table_arn,
-        items=items,
-        bytes=size,
+        items=backup.summary.items,
+        bytes=sum(item_bytes(each) for each in found.stored),
         target=context.job.target.where,
         creates_target=target is None,
         segments=segments,
         seconds=write / limit if is_loaded and limit else None,
         write_units=write,
-        notes=[reason, *notes],
+        notes=[reason, *_replay(found), *found.notes],
+        increments=len(found.increments),
+        changes=sum(increment.summary.items for increment in found.increments),
     )
+
+
+def _replay(found: Found) -> list[str]:
+    if not found.increments:
+        return []
+    changes = sum(increment.summary.items for increment in found.increments)
+    return [f"then {changes:,} changes of {len(found.increments):,} increments are replayed"]
+
+
+def _write_units(stored: Backup | Increment) -> float:
+    """Of the table, when all of it is written; an increment's later changes are counted too."""
+    items = stored.summary.items
+    average = item_bytes(stored) / max(1, items)
+    return items * max(1.0, -(-average // _BYTES_PER_WRITE_UNIT))
 
 
 def _check(context: RestoreContext, source: Table, target: Table | None) -> None:

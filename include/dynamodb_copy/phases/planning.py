@@ -8,8 +8,8 @@ from typing import Any
 
 from dynamodb_copy.aws.tables import Table, ttl_attribute
 from dynamodb_copy.errors import RunIncompleteError, TableError
-from dynamodb_copy.job import BackupJob, CopyJob, Rate, Share, Units
-from dynamodb_copy.phases.context import CopyContext
+from dynamodb_copy.job import Rate, Share, Units
+from dynamodb_copy.phases.context import AnyContext, CopyContext
 from dynamodb_copy.phases.prepare import existing_target, readable_source
 from dynamodb_copy.state.claims import claim_on
 from dynamodb_copy.state.plans import Plan, find_plan, store_plan
@@ -26,8 +26,11 @@ _BYTES_PER_READ_UNIT = 8192  # eventually consistent
 def plan(context: CopyContext) -> Plan:
     """Return the run's plan, making and storing it on the first call."""
     stored = find_plan(context.rows, context.run)
-    if stored is not None:
-        return stored
+    return store_plan(context.rows, context.run, checked_plan(context)) if stored is None else stored
+
+
+def checked_plan(context: AnyContext) -> Plan:
+    """Make a plan for tables that were prepared; stores nothing."""
     source = readable_source(context)
     target = existing_target(context)
     if not target.is_active:
@@ -38,10 +41,10 @@ def plan(context: CopyContext) -> Plan:
             f"to.table: {target.arn} was not prepared to be filled from {source.arn}; let the run's prepare task "
             "succeed first: marking it as success checks nothing"
         )
-    return store_plan(context.rows, context.run, make_plan(context, source, target))
+    return make_plan(context, source, target)
 
 
-def make_plan(context: CopyContext, source: Table, target: Table) -> Plan:
+def make_plan(context: AnyContext, source: Table, target: Table) -> Plan:
     """Decide everything that the run's tasks need to know; stores nothing."""
     job = context.job
     ttl = ttl_attribute(context.source_client, source.name)
@@ -85,7 +88,7 @@ def write_limits(write: Rate, target: Table) -> dict[str, float]:
     return {name: units for name, units in limits.items() if units is not None}
 
 
-def segment_count(job: CopyJob | BackupJob, size_bytes: int, read_units: float | None) -> tuple[int, str]:
+def segment_count(job: Any, size_bytes: int, read_units: float | None) -> tuple[int, str]:
     """How many segments, and why, in words."""
     if isinstance(job.segments, int):
         return job.segments, f"segments: {job.segments}, as the job says"

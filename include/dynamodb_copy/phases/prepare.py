@@ -28,14 +28,15 @@ class Prepared:
     notes: list[str]
 
 
-def prepare(context: CopyContext) -> Prepared:
-    """Check source and target, and create a missing target like the source.
+def prepare(context: AnyContext, *, scans: bool = True) -> Prepared:
+    """Check source and target, and create a missing target like the source; `scans` is whether items will be scanned.
 
     Raises TableError, TargetRefusedError and AccessError, with the job's field, for what must not be; then nothing was
     written. (What another run does in the same moment is found under the run's lease, when there is a state table.)
     """
     source = readable_source(context)
-    may_be_scanned(context, source)
+    if scans:
+        may_be_scanned(context, source)
     target = describe(context.target_client, context.job.target.table)
     if target is None:
         check_encryption(context, source)
@@ -120,7 +121,7 @@ def _create(context: CopyContext, source: Table) -> Prepared:
     context.ensure_state()
     target = create_like(client, source, job.target.table, tags=kept_tags, kms_key=job.target.kms_key)
     if target is None:
-        return prepare(context)  # another run was faster: its table is judged like any that exists
+        return prepare(context, scans=False)  # another run was faster: its table is judged like any that exists
     check_shapes(source, target)
     notes = [] if ttl is None else [f"TTL on {ttl!r} is switched on after the first verified copy"]
     return _take(context, source, target, Prepared(target.arn, created=True, notes=notes))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dynamodb_copy.differences import Differences
 from dynamodb_copy.phases.comparing import Tables, compare, keeping
-from dynamodb_copy.phases.context import CopyContext
+from dynamodb_copy.phases.context import AnyContext
 from dynamodb_copy.phases.copying import leased
 from dynamodb_copy.phases.ends import target_writer
 from dynamodb_copy.phases.planning import plan
@@ -15,7 +15,7 @@ from dynamodb_copy.state.rows import RowKey
 from dynamodb_copy.steps.selecting import selecting
 
 
-def repair(context: CopyContext) -> Verdict:
+def repair(context: AnyContext) -> Verdict:
     """Write the items that the target lacks or holds otherwise, then compare again; extra items stay.
 
     Raises TableError when there is no target, TargetRefusedError when it is not this job's to write.

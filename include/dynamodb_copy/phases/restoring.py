@@ -1,4 +1,4 @@
-"""Restore: a table filled from a backup, and held against what the backup says of itself."""
+"""Restore: a table filled from a backup."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any
 from dynamodb_copy.aws.table_creation import create_like
 from dynamodb_copy.aws.tables import Table, describe, tag, tags, ttl_attribute, untag
 from dynamodb_copy.catalogue import Backup, check_parts_are_there
+from dynamodb_copy.chains import Increment
 from dynamodb_copy.errors import (
-    ContentDiffersError,
     PermanentError,
     RunIncompleteError,
     TableError,
@@ -17,10 +17,8 @@ from dynamodb_copy.errors import (
     TargetRefusedError,
 )
 from dynamodb_copy.job import TableKeys
-from dynamodb_copy.model import Tally
-from dynamodb_copy.phases import sealing, verifying
-from dynamodb_copy.phases.choosing import backup_of, chosen
-from dynamodb_copy.phases.comparing import Tables
+from dynamodb_copy.phases import sealing
+from dynamodb_copy.phases.choosing import backup_of, chosen, increments_of
 from dynamodb_copy.phases.context import RestoreContext
 from dynamodb_copy.phases.copying import fence_out_segments
 from dynamodb_copy.phases.planning import write_limits
@@ -32,7 +30,9 @@ from dynamodb_copy.phases.prepare import (
     existing_target,
     holds_items,
 )
-from dynamodb_copy.report import Report, Verdict
+from dynamodb_copy.phases.replaying import replay_reports
+from dynamodb_copy.phases.verifying import load_verdict
+from dynamodb_copy.report import Report
 from dynamodb_copy.state.claims import Claim, claim, claim_on
 from dynamodb_copy.state.plans import Plan, find_plan, store_plan
 
@@ -51,7 +51,8 @@ def prepare(context: RestoreContext, extra_tags: tuple[dict[str, str], ...] = ()
     """
     backup = backup_of(context)
     source = described_by(context, backup)
-    sizes = sum(check_parts_are_there(backup))
+    stored: list[Backup | Increment] = [backup, *increments_of(context)]
+    sizes = sum(sum(check_parts_are_there(each)) for each in stored)
     target = describe(context.target_client, context.job.target.table)
     _check_not_dropped(context, target)
     if target is not None:
@@ -147,45 +148,19 @@ def make_plan(context: RestoreContext, backup: Backup, target: Table) -> Plan:
     )
 
 
-def check_loaded(context: RestoreContext, plan: Plan) -> Tally:
-    """Return what was read, if it is what the backup says of itself; raises ContentDiffersError."""
-    read = sum(_tallies(context, plan), Tally())
-    backup = backup_of(context)
-    if read.items != backup.summary.items:
-        raise ContentDiffersError(
-            f"{backup.uri}: {read.items} items were read, its manifest counts {backup.summary.items}; start a new run"
-        )
-    digest = backup.details.digest if backup.details else None
-    if digest is not None and plan.expires_before == 0 and digest != read.digest:
-        raise ContentDiffersError(
-            f"{backup.uri}: what was read has the digest {read.digest.hex}, its backup.json says {digest.hex}; the "
-            "backup was edited or damaged: use another one"
-        )
-    return read
-
-
-def verify(context: RestoreContext, plan: Plan) -> Verdict:
-    """Judge the restored table, and keep the verdict for seal; raises ContentDiffersError."""
-    return verifying.verify(context, plan, check_loaded(context, plan))
-
-
 def seal(context: RestoreContext, plan: Plan) -> Report:
     """Give a table that was created its TTL and tags, write the run's report and release the table."""
     tallies = fence_out_segments(context, plan)
-    verifying.load_verdict(context)
+    replay = replay_reports(context)
+    verdict = load_verdict(context)
     if any(each["Key"] == TAGS_TAG for each in tags(context.target_client, plan.target_arn)):
         settings = backup_of(context).table
         tag(context.target_client, plan.target_arn, list(settings.tags) if settings else [])
         untag(context.target_client, plan.target_arn, TAGS_TAG)
-    return sealing.seal(context, plan, tallies)
-
-
-def _tallies(context: RestoreContext, plan: Plan) -> list[Tally]:
-    """What was read; the service's import does not tell what it read, so the backup is read again."""
-    if context.job.engine == "load":
-        return fence_out_segments(context, plan)
-    tables = Tables(context, plan, lambda: None)
-    return [tables.survey(tables.source())]
+    sealing.enable_ttl_after_verify(context, plan)
+    loaded = [sealing.segment_report(each.label, tally) for each, tally in zip(plan.segments, tallies, strict=True)]
+    notes = [f"the state of {chosen(context).consistent}"] if replay else []
+    return sealing.store(context, plan, [*loaded, *replay], verdict, notes)
 
 
 def _check_not_dropped(context: RestoreContext, target: Table | None) -> None:

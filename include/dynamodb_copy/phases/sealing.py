@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from dynamodb_copy.aws.tables import described, enable_ttl, tags, untag
-from dynamodb_copy.model import Segment, Tally
+from dynamodb_copy.model import Tally
 from dynamodb_copy.phases.context import AnyContext
 from dynamodb_copy.phases.mirroring import deleted_by
 from dynamodb_copy.phases.prepare import TTL_TAG
+from dynamodb_copy.phases.registering import last_run
 from dynamodb_copy.phases.verifying import load_verdict
 from dynamodb_copy.report import Report, SegmentReport, Verdict
 from dynamodb_copy.state.plans import Plan
@@ -22,7 +23,7 @@ def seal(context: AnyContext, plan: Plan, tallies: Sequence[Tally]) -> Report:
     Raises RunIncompleteError unless the run was verified.
     """
     verdict = load_verdict(context)
-    _enable_ttl(context, plan)
+    enable_ttl_after_verify(context, plan)
     return sealed(context, plan, tallies, verdict)
 
 
@@ -30,14 +31,25 @@ def sealed(
     context: AnyContext, plan: Plan, tallies: Sequence[Tally], verdict: Verdict, notes: Sequence[str] = ()
 ) -> Report:
     """Store the run's report and release its target."""
-    segments = [_segment(segment, tally) for segment, tally in zip(plan.segments, tallies, strict=True)]
+    segments = [segment_report(segment.label, tally) for segment, tally in zip(plan.segments, tallies, strict=True)]
     return store(context, plan, segments, verdict, notes)
 
 
-def store(
-    context: AnyContext, plan: Plan, segments: Sequence[SegmentReport], verdict: Verdict, notes: Sequence[str]
+def store(  # noqa: PLR0913  # the report's own parts
+    context: AnyContext,
+    plan: Plan,
+    segments: Sequence[SegmentReport],
+    verdict: Verdict,
+    notes: Sequence[str],
+    *,
+    up_to: float | None = None,
+    deletes: int | None = None,
 ) -> Report:
-    """Store a report of these segments and release the run's target."""
+    """Store a report of these segments and release the run's target.
+
+    `up_to`, in epoch seconds by the source's clock, is the moment up to which the target holds every change;
+    `deletes` are those among the changes, where it is changes that were copied.
+    """
     report = Report(
         job=plan.job_name,
         run_id=context.run_id,
@@ -47,15 +59,16 @@ def store(
         finished=_instant(context.wall()),
         segments=tuple(segments),
         verdict=verdict,
-        deleted=deleted_by(context),
+        deleted=deleted_by(context) if deletes is None else deletes,
         notes=(plan.reason, *plan.notes, *notes),
+        up_to="" if up_to is None else _instant(up_to),
     )
-    store_report(context.rows, plan.job_name, context.run_id, report.as_dict())
+    store_report(context.rows, plan.job_name, last_run(context, up_to=report.up_to), report.as_dict())
     context.run_lease(plan.target_arn).release()
     return report
 
 
-def _enable_ttl(context: AnyContext, plan: Plan) -> None:
+def enable_ttl_after_verify(context: AnyContext, plan: Plan) -> None:
     """Switch TTL on where a run created the table; the tag goes last, so that a kill in between changes nothing."""
     waiting = [tag["Value"] for tag in tags(context.target_client, plan.target_arn) if tag["Key"] == TTL_TAG]
     for attribute in waiting:
@@ -63,9 +76,10 @@ def _enable_ttl(context: AnyContext, plan: Plan) -> None:
         untag(context.target_client, plan.target_arn, TTL_TAG)
 
 
-def _segment(segment: Segment, tally: Tally) -> SegmentReport:
+def segment_report(label: str, tally: Tally) -> SegmentReport:
+    """What a segment took, as people see it."""
     return SegmentReport(
-        label=segment.label,
+        label=label,
         items=tally.items,
         bytes=tally.bytes,
         read_units=tally.read_units,

@@ -11,7 +11,7 @@ from dynamodb_copy.drill_report import DrillReport
 from dynamodb_copy.errors import DrillFailedError
 from dynamodb_copy.job import DrillJob
 from dynamodb_copy.model import Segment, Tally
-from dynamodb_copy.phases import choosing, drilling, restoring, scratch
+from dynamodb_copy.phases import choosing, drilling, replaying, restoring, scratch
 from dynamodb_copy.phases.choosing import Choice
 from dynamodb_copy.phases.context import AnyContext, RestoreContext
 from dynamodb_copy.phases.copying import Progress, copy
@@ -66,6 +66,17 @@ class DrillRun(Run[DrillJob]):
         """Load what earlier attempts left of the segment; return its cumulative tally."""
         with self._rehearsal_planned() as (restore, plan), timed(restore, "restore"):
             return copy(restore, plan, segment, on_progress)
+
+    def hand_over(self) -> Plan:
+        """Decide the segments of the increments, once the full backup is loaded; there are none without increments."""
+        with self._rehearsal_planned() as (restore, plan):
+            return replaying.hand_over(restore, plan)
+
+    def apply(self, segment: Segment, on_progress: Progress, _on_drained: object = None) -> Tally:
+        """Replay what earlier attempts left of a segment of the increments; return its cumulative tally."""
+        with self._rehearsed() as restore, timed(restore, "replay"):
+            changes = replaying.of_changes(restore)
+            return replaying.apply(changes, load_plan(changes.rows, changes.run), segment, on_progress)
 
     def check_rows(self) -> drilling.Rows:
         """Count on all sides; raises ContentDiffersError."""

@@ -7,7 +7,7 @@ from datetime import datetime
 from dynamodb_copy.aws.tables import describe
 from dynamodb_copy.job import RestoreJob
 from dynamodb_copy.model import Segment, Tally
-from dynamodb_copy.phases import choosing, importing, restoring
+from dynamodb_copy.phases import choosing, importing, proving, replaying, restoring
 from dynamodb_copy.phases.choosing import Choice
 from dynamodb_copy.phases.comparing_restores import compare_with_backup
 from dynamodb_copy.phases.context import local_schedules
@@ -16,7 +16,7 @@ from dynamodb_copy.phases.forecasting_restores import RestoreForecast, forecast_
 from dynamodb_copy.phases.prepare import Prepared
 from dynamodb_copy.report import Report, Verdict
 from dynamodb_copy.runs.opened import Run
-from dynamodb_copy.state.plans import Plan
+from dynamodb_copy.state.plans import Plan, load_plan
 
 
 class RestoreRun(Run[RestoreJob]):
@@ -47,6 +47,17 @@ class RestoreRun(Run[RestoreJob]):
         with self._planned() as (context, plan):
             return copy(context, plan, segment, on_progress)
 
+    def hand_over(self) -> Plan:
+        """Decide the segments of the increments, once the full backup is loaded; there are none without increments."""
+        with self._planned() as planned:
+            return replaying.hand_over(*planned)
+
+    def apply(self, segment: Segment, on_progress: Progress, _on_drained: object = None) -> Tally:
+        """Replay what earlier attempts left of a segment of the increments; return its cumulative tally."""
+        with self._planned() as (context, _):
+            changes = replaying.of_changes(context)
+            return replaying.apply(changes, load_plan(changes.rows, changes.run), segment, on_progress)
+
     def start_import(self) -> str:
         """Start the service's import, once; return its ARN. Only with `engine: import`."""
         with self._opened() as context:
@@ -63,7 +74,7 @@ class RestoreRun(Run[RestoreJob]):
             with self._opened() as context:
                 importing.plan(context)
         with self._planned() as planned:
-            return restoring.verify(*planned)
+            return proving.verify(*planned)
 
     def seal(self) -> Report:
         """Give a created table its TTL and tags, and write the run's report."""

@@ -8,6 +8,9 @@ from dataclasses import asdict, dataclass
 import orjson
 
 from dynamodb_copy.aws.faults import ResourceMissingError
+from dynamodb_copy.formats.increment_manifest import TableState
+from dynamodb_copy.formats.json_values import digest
+from dynamodb_copy.formats.manifest_writer import packed_digest
 from dynamodb_copy.state.rows import RUN_DAYS, Row, RowKey, StateRows, expiry
 
 
@@ -41,6 +44,22 @@ def proof_of(rows: StateRows, backup_id: str) -> Proof | None:
     """The last drill that proved the backup."""
     row = _row(rows, backup_id)
     return Proof(**orjson.loads(row["proof"]["S"])) if row and "proof" in row else None
+
+
+def remember_state(rows: StateRows, backup_id: str, state: TableState) -> None:
+    """Keep what a drill found a table to hold at a backup's end, if there is a state table beside it."""
+    packed = {"items": state.items, "digest": packed_digest(state.digest)}
+    with suppress(ResourceMissingError):
+        rows.update(_key(backup_id), {"state": {"S": orjson.dumps(packed).decode()}})
+
+
+def state_of(rows: StateRows, backup_id: str) -> TableState | None:
+    """What the table is known to hold at a backup's end."""
+    row = _row(rows, backup_id)
+    if row is None or "state" not in row:
+        return None
+    packed = orjson.loads(row["state"]["S"])
+    return TableState(packed["items"], digest(packed["digest"]))
 
 
 def condemn(rows: StateRows, backup_id: str, uri: str) -> None:

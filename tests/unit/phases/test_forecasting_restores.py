@@ -120,7 +120,9 @@ def test_an_import_uses_no_capacity_and_has_no_segments(backed: Backed) -> None:
 
 
 def test_a_prefix_without_a_backup_is_refused() -> None:
-    with pytest.raises(BackupRefusedError, match=r"from\.s3: s3://backups/nightly holds no sealed full backup; let a"):
+    with pytest.raises(
+        BackupRefusedError, match=r"from\.s3: s3://backups/nightly holds no sealed full backup; correct"
+    ):
         restore_of(MemoryBucket())
 
 
@@ -128,7 +130,7 @@ def test_a_moment_before_the_first_backup_is_refused(backed: Backed) -> None:
     bucket = backed()
 
     with pytest.raises(
-        BackupRefusedError, match=r"no sealed full backup at or before 2025-11-25T02:00:03\.120000\+00:00"
+        BackupRefusedError, match=r"holds no full backup at or before 2025-11-25T02:00:03\.120000\+00:00"
     ):
         restore_of(bucket, as_of=CONSISTENT - timedelta(seconds=1))
 

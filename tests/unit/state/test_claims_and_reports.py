@@ -6,6 +6,7 @@ import pytest
 
 from dynamodb_copy.aws.faults import ResourceMissingError
 from dynamodb_copy.state.claims import Claim, claim, claim_on
+from dynamodb_copy.state.registry import LastRun
 from dynamodb_copy.state.reports import store_report
 from dynamodb_copy.state.rows import RowKey
 from unit.state.memory_rows import MemoryRows
@@ -73,6 +74,8 @@ def test_claims_do_not_expire() -> None:
 def test_the_same_run_writes_over_its_own_report_and_over_no_other() -> None:
     rows = MemoryRows()
     for run, items in (("manual__1", 1), ("manual__1", 2), ("manual__2", 3)):
-        store_report(rows, "orders", run, {"items": items})
+        store_report(
+            rows, "orders", LastRun(run, "2026-12-01T02:10:00+00:00", "", "us-west-2/orders", "copy"), {"items": items}
+        )
 
     assert [row["report"]["S"] for row in rows.query("job#orders", "report#")] == ['{"items":2}', '{"items":3}']
