@@ -8,7 +8,7 @@ from urllib.parse import quote
 from airflow.sdk import Asset
 
 from dynamodb_copy.drill_report import DrillReport
-from dynamodb_copy.job import BackupJob, DrillJob, S3At
+from dynamodb_copy.job import BackupJob, DrillJob, IncrementalBackupJob, S3At
 from dynamodb_copy.report import Report
 from dynamodb_copy_airflow.runs import AnyJob
 
@@ -23,7 +23,7 @@ def target_asset(job: AnyJob) -> Asset:
     but the proof that the backups at a place can be restored, which is not what is there: a consumer of backups must
     not start because one was drilled. Airflow gives no meaning to schemes in `x-`, and takes them as they are written.
     """
-    if isinstance(job, BackupJob):
+    if isinstance(job, BackupJob | IncrementalBackupJob):
         return Asset(f"s3://{_path(job.target)}")
     if isinstance(job, DrillJob):
         return Asset(f"x-dynamodb-copy-drill://{_path(job.source)}")
@@ -39,8 +39,9 @@ def figures(report: Report) -> dict[str, Any]:
     """The report's totals and verdict as JSON: no list, no key, so that an asset event stays small."""
     values = report.as_dict()
     lists = {"differing", "differing_buckets"}
+    names = ("job", "run_id", "source", "target", "started", "finished", "up_to", "lag_seconds", "deleted")
     return {
-        **{name: values[name] for name in ("job", "run_id", "source", "target", "started", "finished", "deleted")},
+        **{name: values[name] for name in names},
         **values["totals"],
         "segments": len(report.segments),
         "verdict": {name: value for name, value in values["verdict"].items() if name not in lists},

@@ -5,15 +5,25 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any, TypeVar
 
-from airflow.sdk import CronTriggerTimetable, DeltaTriggerTimetable, get_parsing_context
+from airflow.sdk import (
+    CronDataIntervalTimetable,
+    CronTriggerTimetable,
+    DeltaDataIntervalTimetable,
+    DeltaTriggerTimetable,
+    get_parsing_context,
+)
+from airflow.sdk.bases.timetable import BaseTimetable
 from airflow.sdk.definitions.deadline import DeadlineAlert, DeadlineReference
+from airflow.sdk.definitions.timetables.simple import ContinuousTimetable
 
-from dynamodb_copy.job import Job, jobs_folder, load_folder
+from dynamodb_copy.job import IncrementalBackupJob, IncrementalJob, Job, jobs_folder, load_folder
 from dynamodb_copy_airflow import notifiers
 from dynamodb_copy_airflow.runs import AnyJob
 
 _RETRY_DELAY_GROWTH = 2.0  # Airflow adds a jitter of up to the same delay again
 _LONGEST_RETRY_DELAY = timedelta(hours=1)
+_MOST_FAILED_RUNS = 3
+"""After which Airflow pauses a continuous job: the next run would begin, and fail, at once."""
 
 J = TypeVar("J", bound=Job)
 
@@ -36,6 +46,7 @@ def dag_arguments(job: AnyJob, *, kind: str, shape: str) -> dict[str, Any]:
         "end_date": job.end,
         "catchup": job.catch_up,
         "max_active_runs": 1,
+        **({"max_consecutive_failed_dag_runs": _MOST_FAILED_RUNS} if job.is_continuous else {}),
         "max_active_tasks": job.parallel,
         "default_args": _task_defaults(job),
         "deadline": _deadline(job),
@@ -44,11 +55,19 @@ def dag_arguments(job: AnyJob, *, kind: str, shape: str) -> dict[str, Any]:
     }
 
 
-def schedule(job: Job) -> CronTriggerTimetable | DeltaTriggerTimetable | None:
-    """A run's logical date is the moment it is due, in UTC, whatever a deployment's configuration says."""
-    if job.every:
-        return DeltaTriggerTimetable(job.every)
-    return CronTriggerTimetable(job.schedule, timezone="UTC") if job.schedule else None
+def schedule(job: Job) -> BaseTimetable | None:
+    """In UTC, whatever a deployment's configuration says; a run of an incremental job covers the interval before it."""
+    if job.is_continuous:
+        return ContinuousTimetable()
+    if job.schedule is None:
+        return None
+    if isinstance(job, IncrementalJob | IncrementalBackupJob):
+        return _interval(job.every, job.schedule)
+    return DeltaTriggerTimetable(job.every) if job.every else CronTriggerTimetable(job.schedule, timezone="UTC")
+
+
+def _interval(every: timedelta | None, cron: str) -> BaseTimetable:
+    return DeltaDataIntervalTimetable(every) if every else CronDataIntervalTimetable(cron, timezone="UTC")
 
 
 def _task_defaults(job: Job) -> dict[str, Any]:
@@ -64,8 +83,16 @@ def _task_defaults(job: Job) -> dict[str, Any]:
 
 
 def _deadline(job: Job) -> DeadlineAlert | None:
-    """Counted from the moment the run is due; a run that somebody starts by hand is never late."""
-    if job.late_after is None:
-        return None
-    due = DeadlineReference.DAGRUN_LOGICAL_DATE
-    return DeadlineAlert(reference=due, interval=job.late_after, callback=notifiers.on_late(job))
+    """Counted from the moment the run is due; a run that somebody starts by hand is never late.
+
+    With cron, an incremental job's intervals differ in length, so that its runs count from when they are queued, those
+    by hand too: as a rule the moment they are due, later after an outage of the scheduler.
+    """
+    if job.late_after is None or job.is_continuous:
+        return None  # a run without pause has no end to be late for: its lag is watched from inside
+    reference, length = DeadlineReference.DAGRUN_LOGICAL_DATE, job.late_after
+    if isinstance(job, IncrementalJob | IncrementalBackupJob):
+        # The logical date is there the interval's start, and the run is due at its end
+        reference = reference if job.every else DeadlineReference.DAGRUN_QUEUED_AT
+        length += job.every or timedelta(0)
+    return DeadlineAlert(reference=reference, interval=length, callback=notifiers.on_late(job))

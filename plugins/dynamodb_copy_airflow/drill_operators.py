@@ -24,15 +24,17 @@ class CreateScratchOperator(JobOperator):
 
 
 class CheckRowsOperator(JobOperator):
-    """Counts what the manifest says, what was read and what the scratch table holds; a difference fails the task."""
+    """Counts what the manifests say, what was read and what the scratch table holds; a difference fails the task."""
 
     def work(self, run: DrillRun, context: Context) -> None:  # noqa: ARG002 -- operators share a signature
-        """Log the three counts."""
+        """Log the counts."""
         rows = run.check_rows()
         self.log.info(
             "%s items in the manifest, %s read from S3, %s in the scratch table",
             *[f"{count:,}" for count in (rows.manifest, rows.read, rows.scratch)],
         )
+        if rows.expected is not None:
+            self.log.info("%s changes replayed, %s items due", f"{rows.replayed:,}", f"{rows.expected:,}")
 
 
 class CheckContentOperator(JobOperator):

@@ -15,6 +15,7 @@ from dynamodb_copy.assembly import AnyRun, BackupRun, CopyRun, RestoreRun
 from dynamodb_copy.collector import frozen_collector
 from dynamodb_copy.model import Segment
 from dynamodb_copy_airflow.assets import figures, target_asset
+from dynamodb_copy_airflow.metrics import report_lag
 from dynamodb_copy_airflow.progress import ProgressLog
 from dynamodb_copy_airflow.runs import AnyJob, opened_run
 
@@ -103,7 +104,7 @@ class CopySegmentOperator(JobOperator):
         )
 
 
-def copy_segments(task_id: str, job: AnyJob, plan: PlanOperator) -> MappedOperator:
+def copy_segments(task_id: str, job: AnyJob, plan: JobOperator) -> MappedOperator:
     """Declare one copy for each segment of the plan, as many at once as the job says."""
     return CopySegmentOperator.partial(
         task_id=task_id,
@@ -134,7 +135,9 @@ class SealOperator(JobOperator):
     """Writes the run's report and tells the assets' consumers that the target is complete."""
 
     def work(self, run: CopyRun | BackupRun | RestoreRun, context: Context) -> None:
-        """Log the report and put its figures on the asset event."""
+        """Log the report, put its figures on the asset event, and report the lag of a target of changes."""
         report = run.seal()
         self.log.info("%s", report.render())
+        if report.lag_seconds is not None:
+            report_lag(self.job.name, report.lag_seconds)
         context["outlet_events"][target_asset(self.job)].extra.update(figures(report))

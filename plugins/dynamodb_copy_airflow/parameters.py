@@ -14,12 +14,12 @@ KEEP_SCRATCH = "keep_scratch"
 
 
 def restore_parameters() -> dict[str, Param]:
-    """Which backup a restore takes."""
+    """Which moment a restore brings back."""
     return {AS_OF: _as_of("Empty: what the job file says after `restore:`.")}
 
 
 def drill_parameters() -> dict[str, Param]:
-    """Which backup a drill takes, and what becomes of its table."""
+    """Which moment a drill brings back, and what becomes of its table."""
     keep = Param(
         default=False,
         type="boolean",
@@ -55,5 +55,8 @@ def _as_of(otherwise: str) -> Param:
         type=["null", "string"],
         format="date-time",
         title="Restore the state as of",
-        description=f"The newest backup that was consistent at that moment, or before it, is taken. {otherwise}",
+        description=(
+            "Increments lead to that very second; without any, the newest backup that was consistent then, or before, "
+            f"is taken. {otherwise}"
+        ),
     )

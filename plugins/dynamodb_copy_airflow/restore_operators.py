@@ -29,6 +29,6 @@ class StartImportOperator(JobOperator):
 
 def log_choice(choice: Choice, log: Any) -> None:
     """Tell which backup it is, and what was passed over."""
-    log.info("chosen: %s, consistent at %s, %s items", choice.uri, choice.consistent, f"{choice.items:,}")
+    log.info("chosen: %s, consistent at %s, %s items", choice.described, choice.consistent, f"{choice.items:,}")
     for note in choice.notes:
         log.info(note)

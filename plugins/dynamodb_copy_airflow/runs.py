@@ -9,11 +9,11 @@ from typing import Any
 from airflow.sdk import Context
 
 from dynamodb_copy.assembly import open_run
-from dynamodb_copy.job import BackupJob, CopyJob, DrillJob, RestoreJob
+from dynamodb_copy.job import BackupJob, CopyJob, DrillJob, IncrementalBackupJob, IncrementalJob, RestoreJob
 from dynamodb_copy_airflow.connections import airflow_clients
 from dynamodb_copy_airflow.failures import airflow_errors
 
-AnyJob = CopyJob | BackupJob | RestoreJob | DrillJob
+AnyJob = CopyJob | BackupJob | IncrementalJob | IncrementalBackupJob | RestoreJob | DrillJob
 
 
 def run_name(context: Context) -> str:

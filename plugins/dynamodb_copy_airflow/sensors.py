@@ -19,9 +19,10 @@ from dynamodb_copy_airflow.triggers import VerbTrigger
 
 _SECONDS_BETWEEN_CHECKS = 60
 
-Verb = Literal["target_is_active", "export_is_done", "import_is_done"]
+Verb = Literal["target_is_active", "export_is_done", "import_is_done", "base_is_exported", "windows_are_done"]
 
-_POLL_SECONDS: dict[Verb, float] = {"target_is_active": 5.0, "export_is_done": 30.0, "import_is_done": 30.0}
+_POLL_SECONDS: dict[Verb, float] = {"target_is_active": 5.0}
+_SERVICE_POLL_SECONDS = 30.0  # its exports and imports take five minutes at least
 
 
 class PreconditionSensor(BaseSensorOperator):
@@ -80,7 +81,7 @@ class VerbSensor(BaseSensorOperator):
         with opened_run(self.job, context) as run:
             if getattr(run, self.verb)():
                 return
-        poll_seconds = _POLL_SECONDS[self.verb]
+        poll_seconds = _POLL_SECONDS.get(self.verb, _SERVICE_POLL_SECONDS)
         self.log.info("%s: not yet; the triggerer asks every %.0f s", self.verb, poll_seconds)
         self.defer(
             trigger=VerbTrigger(

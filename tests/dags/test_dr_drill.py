@@ -40,7 +40,9 @@ def test_a_drill_restores_checks_reports_and_cleans_up(write_drill: WriteJob) ->
 
     assert edges(dag) == {
         **line("preconditions.s3_prefix_not_empty_1", "backup_sealed", "create_scratch"),
-        **line("create_scratch", "scratch_active", "plan", "restore", "check_rows", "check_content"),
+        **line(
+            "create_scratch", "scratch_active", "plan", "restore", "hand_over", "replay", "check_rows", "check_content"
+        ),
         "create_scratch": {"scratch_active", "drop_scratch"},
         "check_content": {"report", "drop_scratch", "recovered"},
         "report": {"recovered"},
@@ -61,6 +63,8 @@ def test_the_scratch_table_is_torn_down_and_the_report_comes_whatever_happened(w
     assert drop.on_failure_fail_dagrun
     assert dag.get_task("report").trigger_rule == "all_done"
     assert dag.get_task("recovered").trigger_rule == "all_success"
+    assert dag.get_task("check_rows").trigger_rule == "none_failed"
+    assert dag.get_task("check_content").trigger_rule == "all_success"
 
 
 def test_waiting_for_a_backup_holds_no_worker(write_drill: WriteJob) -> None:
@@ -73,14 +77,14 @@ def test_waiting_for_a_backup_holds_no_worker(write_drill: WriteJob) -> None:
     assert waiting.timeout == timedelta(hours=2).total_seconds()
 
 
-def test_only_restore_is_mapped_by_segments_and_the_job_says_over_how_many_at_once(write_drill: WriteJob) -> None:
+def test_restore_and_replay_are_mapped_and_the_job_says_over_how_many_at_once(write_drill: WriteJob) -> None:
     write_drill(parallel=7)
 
-    (restore,) = [task for task in only_dag(FILE).tasks if isinstance(task, MappedOperator)]
+    mapped = [task for task in only_dag(FILE).tasks if isinstance(task, MappedOperator)]
 
-    assert restore.task_id == "restore"
-    assert restore.max_active_tis_per_dagrun == 7
-    assert restore.partial_kwargs["map_index_template"] == "{{ task.segment_label }}"
+    assert [task.task_id for task in mapped] == ["restore", "replay"]
+    assert {task.max_active_tis_per_dagrun for task in mapped} == {7}
+    assert {task.partial_kwargs["map_index_template"] for task in mapped} == {"{{ task.segment_label }}"}
 
 
 def test_the_job_settles_the_retries_of_every_task(write_drill: WriteJob) -> None:

@@ -66,6 +66,8 @@ def willing(engine: FakeEngine, write_job: Callable[..., Path], called: list[str
         target_is_active=iter([False, True]).__next__,
         plan=lambda: SimpleNamespace(segments=[Segment(0, 2), Segment(1, 2)], reason="small"),
         copy=lambda *_: Tally(items=1),
+        hand_over=lambda: SimpleNamespace(segments=[], reason="nothing to replay"),
+        apply=lambda *_: Tally(items=1),
         check_rows=lambda: Rows(2, 2, 2),
         check_content=lambda: VERDICT,
         report=report,
@@ -95,16 +97,49 @@ def test_a_table_that_is_to_be_kept_is_not_dropped(willing: FakeEngine, called: 
     assert set(called) == {"report", "keep"}
 
 
-@pytest.mark.parametrize("verb", ["copy", "check_rows", "check_content"])
+def test_a_drill_without_increments_skips_the_replay_alone(willing: FakeEngine) -> None:
+    del willing
+
+    run = drilled()
+
+    assert {task for task, state in states(run).items() if state == "skipped"} == {"replay"}
+    assert {state for task, state in states(run).items() if task != "replay"} == {"success"}
+
+
+def test_a_drill_with_increments_replays_them_before_it_checks(willing: FakeEngine) -> None:
+    order: list[str] = []
+
+    def apply(segment: Segment, *_: Any) -> Tally:
+        order.append(segment.label)
+        return Tally(items=2)
+
+    def check_rows() -> Rows:
+        order.append("check_rows")
+        return Rows(manifest=3, read=3, scratch=2, replayed=4, expected=2)
+
+    segments = [Segment(0, 2), Segment(1, 2)]
+    willing.verbs.update(hand_over=lambda: SimpleNamespace(segments=segments, reason="two"), apply=apply)
+    willing.verbs["check_rows"] = check_rows
+
+    run = drilled()
+
+    assert run.state == "success", states(run)
+    assert sorted(order[:2]) == ["segment 1/2", "segment 2/2"]
+    assert order[2:] == ["check_rows"]
+
+
+@pytest.mark.parametrize("verb", ["copy", "hand_over", "apply", "check_rows", "check_content"])
 def test_a_failed_check_makes_the_run_red_whatever_the_report_says(
     verb: str, willing: FakeEngine, called: list[str]
 ) -> None:
+    willing.verbs["hand_over"] = lambda: SimpleNamespace(segments=[Segment(0, 1)], reason="one")
     willing.verbs[verb] = failing(ContentDiffersError("1 of 2 items is missing"))
 
     run = drilled()
 
     assert run.state == "failed"
     assert set(called) == {"report", "drop"}
+    assert states(run)["recovered"] == "upstream_failed"
     assert states(run)["drop_scratch"] == states(run)["report"] == "success"
 
 

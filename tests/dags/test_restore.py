@@ -19,7 +19,7 @@ FILE = "restore.py"
 
 WriteJob = Callable[..., Path]
 
-LOAD = ("choose", "prepare", "table_active", "plan", "copy", "verify", "seal")
+LOAD = ("choose", "prepare", "table_active", "plan", "copy", "hand_over", "replay", "verify", "seal")
 IMPORT = ("choose", "start_import", "import_done", "verify", "seal")
 PRECONDITION = {"s3_prefix_not_empty": {"s3": "s3://dr-backups/orders/", "connection": "aws_oregon"}}
 
@@ -61,21 +61,30 @@ def test_preconditions_come_first(engine: str, tasks: tuple[str, ...], write_res
     assert edges(only_dag(FILE)) == line("preconditions.s3_prefix_not_empty_1", *tasks)
 
 
-def test_only_copy_is_mapped_by_segments_and_the_job_says_over_how_many_at_once(write_restore: WriteJob) -> None:
+def test_copy_and_replay_are_mapped_and_the_job_says_over_how_many_at_once(write_restore: WriteJob) -> None:
     write_restore(parallel=7)
 
-    (copy,) = [task for task in only_dag(FILE).tasks if isinstance(task, MappedOperator)]
+    mapped = [task for task in only_dag(FILE).tasks if isinstance(task, MappedOperator)]
 
-    assert copy.task_id == "copy"
-    assert copy.max_active_tis_per_dagrun == 7
-    assert copy.partial_kwargs["map_index_template"] == "{{ task.segment_label }}"
+    assert [task.task_id for task in mapped] == ["copy", "replay"]
+    assert {task.max_active_tis_per_dagrun for task in mapped} == {7}
+    assert {task.partial_kwargs["map_index_template"] for task in mapped} == {"{{ task.segment_label }}"}
 
 
 @pytest.mark.parametrize("engine", ["load", "import"])
 def test_the_job_settles_the_retries_of_every_task(engine: str, write_restore: WriteJob) -> None:
     write_restore(engine=engine, retries=5)
 
-    assert {(task.retries, task.trigger_rule) for task in only_dag(FILE).tasks} == {(5, "all_success")}
+    assert {task.retries for task in only_dag(FILE).tasks} == {5}
+
+
+def test_only_verify_goes_on_after_a_replay_that_had_nothing_to_do(write_restore: WriteJob) -> None:
+    write_restore()
+
+    rules = {task.task_id: task.trigger_rule for task in only_dag(FILE).tasks}
+
+    assert {name for name, rule in rules.items() if rule != "all_success"} == {"verify"}
+    assert rules["verify"] == "none_failed"
 
 
 def test_the_form_asks_for_a_moment_and_explains_itself(write_restore: WriteJob) -> None:

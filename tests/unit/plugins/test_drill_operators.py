@@ -110,6 +110,16 @@ def test_the_checks_log_what_they_found(engine: Any, context: Any, log_lines: li
     assert "equal: every item is equal" in "\n".join(log_lines)
 
 
+def test_what_was_replayed_is_logged_with_what_it_leads_to(engine: Any, context: Any, log_lines: list[str]) -> None:
+    rows = Rows(manifest=12_000, read=12_000, scratch=11_990, replayed=4_000, expected=11_990)
+    engine.verbs["check_rows"] = lambda: rows
+
+    CheckRowsOperator(task_id="check_rows", job=JOB).execute(context)
+
+    assert "12,000 read from S3, 11,990 in the scratch table" in log_lines[0]
+    assert "4,000 changes replayed, 11,990 items due" in log_lines[1]
+
+
 @pytest.mark.parametrize(
     ("operator", "verb"), [(CheckRowsOperator, "check_rows"), (CheckContentOperator, "check_content")]
 )

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from dynamodb_copy.aws.clients import Connect
-from dynamodb_copy.errors import ConnectionMissingError
+from dynamodb_copy.errors import ConnectionMissingError, CopyError
 from dynamodb_copy.job import CopyJob, read_job
 from dynamodb_copy_airflow import notifiers
 from job_texts import TOPIC, job_of
@@ -86,6 +86,37 @@ def test_a_late_run_is_told_by_the_triggerer(inbox: Inbox) -> None:
     assert inbox.message() == ("orders is late", "orders: run scheduled__1 was to end by 03:00 and has not.")
 
 
+def test_a_task_tells_at_once_and_its_text_is_no_template(inbox: Inbox) -> None:
+    (listener,) = notifiers.hears_of_lateness(job(on_late=inbox.topic))
+
+    notifiers.tell(listener, "orders", ("is late", "up to {{ run_id }}"))
+
+    assert inbox.message() == ("orders is late", "up to {{ run_id }}")
+
+
+def test_a_topic_that_is_gone_is_an_error_of_ours(inbox: Inbox) -> None:
+    (listener,) = notifiers.hears_of_lateness(job(on_late=f"{inbox.topic}-gone"))
+
+    with pytest.raises(CopyError, match="gone"):
+        notifiers.tell(listener, "orders", ("is late", "by a day"))
+
+
+def test_lateness_is_heard_by_on_late_or_else_by_who_hears_of_failures() -> None:
+    def topics(**notify: str) -> list[str]:
+        return [topic for _, topic in notifiers.hears_of_lateness(job(**notify))]
+
+    assert topics(on_late=TOPIC, on_failure=f"{TOPIC}-2") == [TOPIC]
+    assert topics(on_failure=f"{TOPIC}-2") == [f"{TOPIC}-2"]
+    assert topics(on_success=TOPIC) == []
+    assert notifiers.hears_of_lateness(job_of()) == []
+
+
+def test_failures_of_several_jobs_are_heard_by_each_topic_once() -> None:
+    jobs = [job(on_failure=TOPIC), job_of(), job(on_failure=f"{TOPIC}-2"), job(on_failure=TOPIC), job(on_success=TOPIC)]
+
+    assert [topic for _, topic in notifiers.hears_of_failures(jobs)] == [TOPIC, f"{TOPIC}-2"]
+
+
 def test_a_missing_connection_is_an_error_in_every_message() -> None:
     absent = job(connection="aws_absent", on_failure=TOPIC, on_success=TOPIC, on_late=TOPIC)
 
@@ -95,6 +126,8 @@ def test_a_missing_connection_is_an_error_in_every_message() -> None:
             notifier({"run_id": "scheduled__1"})
     with pytest.raises(ConnectionMissingError, match="aws_absent"):
         call_late(absent)
+    with pytest.raises(ConnectionMissingError, match="aws_absent"):
+        notifiers.tell(notifiers.hears_of_lateness(absent)[0], "orders", ("is late", "by a day"))
 
 
 def test_a_topic_that_nobody_named_is_not_told() -> None:

@@ -7,6 +7,7 @@ import json
 import os
 import signal
 from collections.abc import Callable
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -165,6 +166,22 @@ def test_seal_tells_the_figures_to_the_assets_consumers_in_few_bytes(engine: Any
     assert event.extra["verdict"]["outcome"] == "equal"
     assert event.extra["items_per_second"] == 25.6
     assert len(json.dumps(event.extra)) < 2000
+
+
+def test_seal_tells_how_far_the_target_is_behind(engine: Any, context: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    lags: list[tuple[str, float]] = []
+    monkeypatch.setattr("dynamodb_copy_airflow.operators.report_lag", lambda *lag: lags.append(lag))
+    event = SimpleNamespace(extra={})
+    context["outlet_events"] = {target_asset(JOB): event}
+
+    engine.verbs["seal"] = lambda: REPORT
+    SealOperator(task_id="seal", job=JOB).execute(context)
+    assert (event.extra["up_to"], event.extra["lag_seconds"], lags) == ("", None, [])
+
+    engine.verbs["seal"] = lambda: replace(REPORT, up_to="2026-12-01T02:00:03Z")
+    SealOperator(task_id="seal", job=JOB).execute(context)
+    assert (event.extra["up_to"], event.extra["lag_seconds"]) == ("2026-12-01T02:00:03Z", 7.0)
+    assert lags == [("orders", 7.0)]
 
 
 @pytest.fixture
