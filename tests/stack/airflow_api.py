@@ -55,9 +55,9 @@ class AirflowApi:
         found = self.call("GET", "importErrors")["import_errors"]
         return [f"{error['filename']}: {error['stack_trace']}" for error in found]
 
-    def trigger(self, dag_id: str) -> str:
-        """Start a run now and return its id."""
-        run = self.call("POST", f"dags/{dag_id}/dagRuns", {"logical_date": None})
+    def trigger(self, dag_id: str, parameters: Mapping[str, Any] | None = None) -> str:
+        """Start a run now, with these values on its form, and return its id."""
+        run = self.call("POST", f"dags/{dag_id}/dagRuns", {"logical_date": None, "conf": dict(parameters or {})})
         return str(run["dag_run_id"])
 
     def run_state(self, dag_id: str, run_id: str) -> str:

@@ -1,150 +1,114 @@
-"""`make demo`: every job of include/jobs, once, through Airflow, between two emulated regions.
+"""`make demo`: every job of include/jobs through Airflow, between two emulated regions.
 
-First the copies and backups, then, with the source region dark, the restores and drills. Succeeds only if every run
-does and proves what it shall: targets equal by content, backups sealed, drills recovered.
+First the copies and backups; then the source changes, and what is kept up to date takes the changes alone; then, with
+the source region dark, the restores and drills, one of them to a moment between two changes. Succeeds only if every run
+does and proves what it shall: targets equal, backups sealed, drills recovered.
 """
 
 from __future__ import annotations
 
 import sys
 import time
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from rich.console import Console
 
-from dynamodb_copy.job import BackupJob, CopyJob, DrillJob, Job
-from stack.airflow_api import AirflowApi
+from dynamodb_copy.job import BackupJob, CopyJob, DrillJob, IncrementalBackupJob, IncrementalJob
+from stack.acts import DemoFailedError, Stage, perform
 from stack.airflow_stack import StackError, exit_on_signals
-from stack.emulators import EmulatorError, free_port
-from stack.local_stack import LocalStack, dark, local_stack
+from stack.emulators import EmulatorError, boto_client, free_port
+from stack.local_stack import dark, local_stack
+from stack.order_changes import FIRST, SECOND, change, count_orders
 from stack.seed import REGION
 
-_POLL_SECONDS = 0.5
-_RUN_SECONDS = 300
-_LOG_TAIL_MESSAGES = 30
-_STYLES = {"success": "green", "failed": "red", "upstream_failed": "red", "up_for_retry": "yellow"}
-_UNREMARKABLE = (None, "scheduled", "queued")
+_NEED_THE_SOURCE = (CopyJob, BackupJob, IncrementalJob, IncrementalBackupJob)
+_SECOND = timedelta(seconds=1)
 
 
-class DemoFailedError(Exception):
-    """A run failed, or did not prove what it shall."""
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A second that is over, and how many orders there were at its end."""
+
+    time: datetime
+    orders: int
 
 
-class Act:
-    """Some jobs' runs, side by side, and what was told of them."""
-
-    def __init__(self, console: Console, stack: LocalStack, jobs: Iterable[Job], started: float) -> None:
-        self._console = console
-        self._api: AirflowApi = stack.airflow.api
-        self._started = started
-        self._jobs = list(jobs)
-        self._runs = {job.name: self._api.trigger(job.name) for job in self._jobs}
-        self._told: dict[tuple[str, str], str] = {}
-
-    def watch(self) -> None:
-        """Return when every run has ended, or after five minutes; tell each change on the way."""
-        deadline = time.monotonic() + _RUN_SECONDS
-        going = set(self._runs)
-        while going and time.monotonic() < deadline:
-            time.sleep(_POLL_SECONDS)
-            for name in sorted(going):
-                state = self._api.run_state(name, self._runs[name])
-                self._tell(name)
-                if state in {"success", "failed"}:
-                    going.remove(name)
-
-    def report(self) -> None:
-        """Print every run's report, or why there is none; raise DemoFailedError unless all prove what they shall."""
-        wrong = []
-        for job in self._jobs:
-            proof = self._proof(job)
-            self._console.rule(job.name, align="left")
-            text = self._report_text(job) if proof else self._failure_text(job.name)
-            self._console.print(text, markup=False, soft_wrap=True)
-            if proof != proof_of(job):
-                wrong.append(f"{job.name}: {proof or 'no report'}")
-        self._console.rule()
-        if wrong:
-            raise DemoFailedError("; ".join(wrong))
-
-    def _tell(self, name: str) -> None:
-        for task_id, summary in summaries(self._tasks(name)):
-            if self._told.get((name, task_id)) != summary:
-                self._told[name, task_id] = summary
-                elapsed = time.monotonic() - self._started
-                self._console.print(f"[dim]{elapsed:5.1f} s[/dim]  {name:<20} {task_id:<14} {summary}", soft_wrap=True)
-
-    def _proof(self, job: Job) -> str:
-        """What the run's figures prove; empty unless the run succeeded."""
-        run_id = self._runs[job.name]
-        if self._api.run_state(job.name, run_id) != "success":
-            return ""
-        figures = self._api.asset_figures(job.name, run_id)
-        if isinstance(job, DrillJob):
-            return "recovered" if figures.get("recovered") else "not recovered"
-        verdict = figures.get("verdict", {})
-        return f"{verdict.get('outcome')} by {verdict.get('mode')}"
-
-    def _report_text(self, job: Job) -> str:
-        reporter = "report" if isinstance(job, DrillJob) else "seal"
-        (task,) = [task for task in self._tasks(job.name) if task["task_id"] == reporter]
-        reports = [said for said in self._api.task_log(task) if said.startswith(f"{job.name}: ")]
-        return "\n".join(reports) or f"The {reporter} task logged no report."
-
-    def _failure_text(self, name: str) -> str:
-        failed = [task for task in self._tasks(name) if task["state"] == "failed"]
-        if not failed:
-            return f"The run is {self._api.run_state(name, self._runs[name])}; no task of it failed."
-        tail = self._api.task_log(failed[0])[-_LOG_TAIL_MESSAGES:]
-        return "\n".join([f"{failed[0]['task_id']} failed; the end of its log:", *tail])
-
-    def _tasks(self, name: str) -> list[dict[str, Any]]:
-        return self._api.task_instances(name, self._runs[name])
+def play(stage: Stage) -> Moment:
+    """Return the moment to which the orders were brought back; raises DemoFailedError."""
+    copy_and_back_up(stage)
+    moment = change_the_orders(stage)
+    bring_up_to_date(stage)
+    stage.console.print(
+        f"[bold red]The source region goes dark:[/bold red] {REGION} hangs up on every request from now on."
+    )
+    with stage.stack.regions.injecting(dark(REGION)):
+        restore_and_rehearse(stage, moment)
+    return moment
 
 
-def proof_of(job: Job) -> str:
-    """What a job of this kind has to prove."""
-    if isinstance(job, DrillJob):
-        return "recovered"
-    return "sealed by checksums" if isinstance(job, BackupJob) else "equal by content"
+def copy_and_back_up(stage: Stage) -> None:
+    """Run every job that reads a table; of the incremental ones this first run takes everything."""
+    perform(stage, [job for job in stage.stack.jobs if isinstance(job, _NEED_THE_SOURCE)])
 
 
-def play(console: Console, stack: LocalStack, started: float) -> None:
-    """Copy and back up; then, while the source region answers nothing, restore and rehearse."""
-    needs_source = [job for job in stack.jobs if isinstance(job, CopyJob | BackupJob)]
-    _perform(Act(console, stack, needs_source, started))
-    console.print(f"[bold red]The source region goes dark:[/bold red] {REGION} hangs up on every request from now on.")
-    with stack.regions.injecting(dark(REGION)):
-        _perform(Act(console, stack, [job for job in stack.jobs if job not in needs_source], started))
+def change_the_orders(stage: Stage) -> Moment:
+    """Make two sets of changes; return the moment between them."""
+    client = boto_client(stage.stack.endpoint, "dynamodb", REGION)
+    change(client, FIRST)
+    moment = Moment(_second_that_is_over(), count_orders(client))
+    change(client, SECOND)
+    stage.console.print(
+        f"[bold]The source changes:[/bold] {FIRST.described}; at {moment.time:%H:%M:%S} UTC there are "
+        f"{moment.orders:,} orders. Then {SECOND.described}; now there are {count_orders(client):,}.",
+        soft_wrap=True,
+    )
+    return moment
 
 
-def _perform(act: Act) -> None:
-    act.watch()
-    act.report()
+def bring_up_to_date(stage: Stage) -> None:
+    """Run every incremental job again; raise DemoFailedError unless it takes every change and nothing else."""
+    jobs = [job for job in stage.stack.jobs if isinstance(job, IncrementalJob | IncrementalBackupJob)]
+    act = perform(stage, jobs)
+    for job in jobs:
+        stage.console.print(f"{job.name} {taken(act.figures(job.name), FIRST.count + SECOND.count)}", soft_wrap=True)
 
 
-def summaries(tasks: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
-    """Yield (task id, what it does now) of each task that has begun; a mapped task's segments count together."""
-    instances: dict[str, list[str]] = {}
-    for task in tasks:
-        if task["state"] not in _UNREMARKABLE:
-            instances.setdefault(task["task_id"], []).append(task["state"])
-    mapped = Counter(task["task_id"] for task in tasks if task["map_index"] >= 0)
-    for task_id, states in instances.items():
-        yield task_id, _segments(states, mapped[task_id]) if task_id in mapped else _styled(states[0], states[0])
+def restore_and_rehearse(stage: Stage, moment: Moment) -> None:
+    """Run every restore and drill, of chains to the moment; raise DemoFailedError unless those find as many orders."""
+    jobs = [job for job in stage.stack.jobs if not isinstance(job, _NEED_THE_SOURCE)]
+    chains = {job.target.s3 for job in stage.stack.jobs if isinstance(job, IncrementalBackupJob)}
+    drills = [job.name for job in jobs if isinstance(job, DrillJob) and job.source.s3 in chains]
+    act = perform(stage, jobs, {name: {"as_of": moment.time.isoformat()} for name in drills})
+    for name in drills:
+        stage.console.print(f"{name} {found(act.figures(name), moment)}", soft_wrap=True)
 
 
-def _segments(states: Sequence[str], total: int) -> str:
-    counts = Counter(states)
-    parts = [f"{counts.pop('success', 0)} of {total} segments done", *(f"{n} {state}" for state, n in counts.items())]
-    return _styled(", ".join(parts), min(states, key=lambda state: (state == "success", state)))
+def taken(figures: Mapping[str, Any], changes: int) -> str:
+    """Say that a run took these changes alone, and how far it lags; raises DemoFailedError when it did not."""
+    if figures["items"] != changes:
+        raise DemoFailedError(f"{figures['job']} took {figures['items']:,} changes, {changes:,} were made")
+    return f"took the {changes:,} changes and nothing else; lag {figures['lag_seconds']:.0f} s"
 
 
-def _styled(text: str, state: str) -> str:
-    style = _STYLES.get(state, "default")
-    return f"[{style}]{text}[/{style}]"
+def found(figures: Mapping[str, Any], moment: Moment) -> str:
+    """Say that a drill found the orders of a moment; raises DemoFailedError when it found more or fewer."""
+    if figures["scratch_items"] != moment.orders:
+        raise DemoFailedError(
+            f"{figures['job']} found {figures['scratch_items']:,} orders as of {moment.time.isoformat()}, there were "
+            f"{moment.orders:,}"
+        )
+    return f"found the {moment.orders:,} orders that there were at {moment.time:%H:%M:%S} UTC, between the two changes"
+
+
+def _second_that_is_over() -> datetime:
+    """The one that runs now, after its end: what is written from then on is written in another second."""
+    second = datetime.now(UTC).replace(microsecond=0)
+    while (left := second + _SECOND - datetime.now(UTC)) > timedelta():
+        time.sleep(left.total_seconds())
+    return second
 
 
 def main() -> int:
@@ -154,7 +118,7 @@ def main() -> int:
     started = time.monotonic()
     try:
         with local_stack(console, port=free_port(), on_schedule=False) as stack:
-            play(console, stack, started)
+            moment = play(Stage(console, stack, started))
     except (DemoFailedError, EmulatorError, StackError) as error:
         console.print(f"[red]demo failed[/red] after {time.monotonic() - started:.0f} s")
         console.print("\n".join([str(error), *getattr(error, "__notes__", [])]), markup=False, soft_wrap=True)
@@ -162,8 +126,10 @@ def main() -> int:
     except KeyboardInterrupt:
         return 130
     console.print(
-        f"Every target equals its source by content, and the backup was restored and drilled with the source dark. "
-        f"{time.monotonic() - started:.0f} s in all."
+        "Every copy equalled its source by content, and later runs took the changes alone. With the source dark, the "
+        f"backup was restored and drilled, and the chain gave back the {moment.orders:,} orders of "
+        f"{moment.time:%H:%M:%S} UTC, a moment between two changes. {time.monotonic() - started:.0f} s in all.",
+        soft_wrap=True,
     )
     return 0
 

@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from itertools import islice
+from itertools import count, islice
 from random import Random
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -105,9 +105,14 @@ def make_bucket(client: S3Client) -> None:
 
 
 def orders(now: int) -> Iterator[dict[str, Any]]:
-    """Yield the orders: a third never expires, one in a hundred within minutes, the others in a year."""
+    """Yield the orders: a third never expires, one in a hundred within the hour, the others in a year."""
+    return islice(endless_orders(now), ORDERS_COUNT)
+
+
+def endless_orders(now: int) -> Iterator[dict[str, Any]]:
+    """Yield the orders, and go on with those that are placed later."""
     random = Random(1)  # noqa: S311 - the same items every time, no secrets
-    for number in range(ORDERS_COUNT):
+    for number in count():
         order: dict[str, Any] = {
             "customer_id": {"S": f"customer-{random.randrange(2_000):04}"},
             "order_id": {"N": str(100_000 + number)},
@@ -118,7 +123,8 @@ def orders(now: int) -> Iterator[dict[str, Any]]:
             "lines": {"L": [_order_line(random) for _ in range(random.randrange(1, 4))]},
         }
         if number % 100 == 0:
-            order["expires_at"] = {"N": str(now + random.randrange(30, 600))}
+            # Not within the demo's minutes: the emulator's TTL deletes leave no record in the stream, unlike AWS's
+            order["expires_at"] = {"N": str(now + random.randrange(1_200, 3_600))}
         elif number % 3:
             order["expires_at"] = {"N": str(now + 365 * _DAY_SECONDS + number)}
         yield order
@@ -199,8 +205,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m stack.seed", description="Create and fill the example tables.")
     parser.add_argument("--endpoint", required=True, help="URL of a DynamoDB emulator; never a real account")
     arguments = parser.parse_args()
-    for table, count in seed(boto_client(arguments.endpoint, "dynamodb", REGION)).items():
-        print(f"{table}: {count:,} items in {REGION}")
+    for table, items in seed(boto_client(arguments.endpoint, "dynamodb", REGION)).items():
+        print(f"{table}: {items:,} items in {REGION}")
     make_bucket(boto_client(arguments.endpoint, "s3", BUCKET_REGION))
     print(f"s3://{BUCKET}: for backups, in {BUCKET_REGION}")
 

@@ -80,14 +80,16 @@ def test_the_sessions_hold_every_attribute_type_between_them() -> None:
     assert kinds == {"S", "N", "B", "SS", "NS", "BS", "L", "M", "BOOL", "NULL"}
 
 
-def test_some_orders_expire_within_minutes_and_most_others_late_or_never() -> None:
+def test_some_orders_expire_within_the_hour_but_not_the_demo_and_most_others_late_or_never() -> None:
     def expiry(order: dict[str, Any]) -> str:
         if "expires_at" not in order:
             return "never"
-        return "soon" if int(order["expires_at"]["N"]) <= NOW + 600 else "late"
+        seconds = int(order["expires_at"]["N"]) - NOW
+        return "at once" if seconds < 1_200 else "soon" if seconds <= 3_600 else "late"
 
     counts = Counter(expiry(order) for order in seed.orders(NOW))
 
+    assert counts["at once"] == 0
     assert counts["soon"] == 120
     assert counts["never"] > 3_000
     assert counts["late"] > counts["never"] > counts["soon"]
