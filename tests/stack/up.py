@@ -53,7 +53,8 @@ def _welcome(stack: LocalStack) -> str:
 [bold green]Airflow is up: http://localhost:{_PORT}[/bold green]   no login, reachable from this machine only
 
   Open Dags, choose a job, and press Trigger; Graph shows the segments, and the log of [bold]seal[/bold], or of a
-  drill's [bold]report[/bold], what was measured and proven. Start orders_backup before what restores from it:
+  drill's [bold]report[/bold], what was measured and proven. Start orders_backup and orders_chain
+  before what restores from them:
 {jobs}
   A new or changed job file shows within a minute.
 
