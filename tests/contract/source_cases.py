@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from typing import NamedTuple
+
+import pytest
 
 from contract.emulated_table import KeyTypes, emulated_table, schema_of
 from dynamodb_copy.aws.objects import Bucket
 from dynamodb_copy.catalogue import open_backup, open_increment
 from dynamodb_copy.formats.dynamodb_json import key_hash
 from dynamodb_copy.lineage import leaves
-from dynamodb_copy.model import Change, Item, Put
+from dynamodb_copy.model import Change, Cursor, Item, Page, Put, Segment
 from dynamodb_copy.ports import Source
+from dynamodb_copy.sources.attribute_window import Attribute, AttributeWindow, Index
 from dynamodb_copy.sources.increments import Increments
 from dynamodb_copy.sources.table_scan import TableScan, whole_items
 from dynamodb_copy.sources.table_stream import TableStream
 from fake_stream import STREAM, FakeStream
 from fakes import CountingLimiter, FakeWire, ListSource, MemoryTable, in_pages
+from indexed_table import IndexedTable
 from stack.native_layout import is_data_file, written_export
 from stack.native_objects import put_files
 from stored_backups import EXPORT, items_in, source_of, write_backup
@@ -28,6 +32,8 @@ from unit.memory_bucket import MemoryBucket
 
 _FILES = 9
 """Of a backup: more than one for each segment that a test asks for."""
+
+_MOMENT, _SHARE = "the moment", "the share"
 
 
 class Asked(NamedTuple):
@@ -111,6 +117,18 @@ def windows_in_memory(asked: Asked, _: str, __: ExitStack) -> SourceCase:
     return _of_increments(MemoryBucket(), asked, _windows)
 
 
+def window_by_scan(asked: Asked, _: str, __: ExitStack) -> SourceCase:
+    return _of_window(asked, None)
+
+
+def window_by_index(asked: Asked, _: str, stack: ExitStack) -> SourceCase:
+    """Each segment has two partitions; pages are small."""
+    patch = stack.enter_context(pytest.MonkeyPatch.context())
+    patch.setattr("dynamodb_copy.sources.attribute_window._KEYS_PER_PAGE", 5)
+    partitions = [str(number) for number in range(2 * asked.segments)]
+    return _of_window(asked, Index("by_moment", (_SHARE, "S"), partitions))
+
+
 SOURCES: list[Builder] = [
     list_source,
     scan_of_memory,
@@ -122,6 +140,8 @@ SOURCES: list[Builder] = [
     increments_in_memory,
     increments_in_s3,
     windows_in_memory,
+    window_by_scan,
+    window_by_index,
 ]
 
 
@@ -134,6 +154,43 @@ def _of_backup(bucket: Bucket, asked: Asked) -> SourceCase:
         return [item for content in contents for item in items_in(content)]
 
     return SourceCase(source_of(backup, schema_of(asked.key_types), asked.segments), stored, costs_units=False)
+
+
+class _WithoutMoments:
+    """What a window reads, as it was before it was given moments."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+
+    def segments(self) -> Sequence[Segment]:
+        """Its segments."""
+        return self._source.segments()
+
+    def pages(self, segment: Segment, after: Cursor | None) -> Iterator[Page]:
+        """Its pages."""
+        for page in self._source.pages(segment, after):
+            puts = [change for change in page.changes if isinstance(change, Put)]
+            yield page._replace(changes=[Put(_without_moment(put.item)) for put in puts])
+
+
+def _of_window(asked: Asked, index: Index | None) -> SourceCase:
+    """All items have a moment within the window."""
+    keys = schema_of(asked.key_types)
+    dated = [
+        {**item, _MOMENT: {"N": str(100 + number)}, _SHARE: {"S": str(number % (2 * asked.segments))}}
+        for number, item in enumerate(asked.items)
+    ]
+    table = IndexedTable("orders", keys, dated)
+    attribute = Attribute(_MOMENT, "epoch_seconds")
+    window = (100.0, 100.0 + len(dated))
+    source = AttributeWindow(
+        FakeWire(table.answer), "orders", keys, attribute, window, asked.segments, CountingLimiter, index
+    )
+    return SourceCase(_WithoutMoments(source), lambda: [_without_moment(item) for item in table.items])
+
+
+def _without_moment(item: Item) -> Item:
+    return {name: value for name, value in item.items() if name not in {_MOMENT, _SHARE}}
 
 
 def _of_increments(bucket: Bucket, asked: Asked, written: Callable[[Bucket, Asked], list[str]]) -> SourceCase:

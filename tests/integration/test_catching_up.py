@@ -116,3 +116,37 @@ def replace_stream(pair: Pair) -> None:
     update = pair.source.client.update_table
     update(TableName=pair.table, StreamSpecification={"StreamEnabled": False})
     update(TableName=pair.table, StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"})
+
+
+def test_a_target_that_was_dropped_is_copied_anew(filled: Pair) -> None:
+    brought_up(incremental_run(filled, "1"))
+    filled.target.client.delete_table(TableName=filled.table)
+    filled.source.put(item_of(7, note={"S": "changed"}))
+
+    report = brought_up(incremental_run(filled, "2"))
+
+    assert filled.target.items() == filled.source.items()
+    assert report.items >= 300
+
+
+def test_a_run_that_was_killed_after_it_created_a_dropped_target_is_not_a_gap(filled: Pair) -> None:
+    brought_up(incremental_run(filled, "1"))
+    filled.target.client.delete_table(TableName=filled.table)
+    filled.target.create()
+
+    brought_up(incremental_run(filled, "2"))
+
+    assert filled.target.items() == filled.source.items()
+
+
+def test_both_tables_are_compared_whole_and_repaired(filled: Pair) -> None:
+    brought_up(incremental_run(filled, "1"))
+    filled.target.put(item_of(7, note={"S": "altered by somebody else"}))
+    filled.target.delete(8)
+
+    found = incremental_run(filled, "verify").compare()
+    repaired = incremental_run(filled, "repair").repair()
+
+    assert (found.outcome, found.missing, found.changed) == ("differs", 1, 1)
+    assert repaired.outcome == "equal"
+    assert filled.target.items() == filled.source.items()

@@ -50,7 +50,7 @@ def require_kind(job: Job, option: str, *, given: bool, kinds: tuple[type[Job], 
     """Raise ArgumentsError for an option that is given with a job of another kind than these."""
     if given and not isinstance(job, kinds):
         allowed = " and ".join(f"{_PLURALS[kind]}" for kind in kinds)
-        raise ArgumentsError(f"{option}: {job.name} is a {kind_word(job)}; allowed: {allowed}; leave {option} out")
+        raise ArgumentsError(f"{option}: {job.name} is {kind_word(job)}; allowed: {allowed}; leave {option} out")
 
 
 _PLURALS: dict[type[Job], str] = {RestoreJob: "restores", DrillJob: "drills"}

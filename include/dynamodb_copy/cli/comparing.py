@@ -57,4 +57,4 @@ _INSTEAD_OF_REPAIR: dict[type[Job], str] = {
 
 
 def _unfit(command: str, allowed: str, job: Job, instead: dict[type[Job], str]) -> ArgumentsError:
-    return ArgumentsError(f"{command}: {job.name} is a {kind_word(job)}; allowed: {allowed}; {instead[type(job)]}")
+    return ArgumentsError(f"{command}: {job.name} is {kind_word(job)}; allowed: {allowed}; {instead[type(job)]}")

@@ -73,6 +73,6 @@ def _changes(job: IncrementalJob | IncrementalBackupJob, run: Any, asked: Asked,
         if job.changes.by == "export":
             for arn in patience.patiently(run.start_windows):
                 patience.say(f"export {arn}")
-            wait_for_service(run.windows_are_done, "exports", patience)
+            wait_for_service(run.windows_are_done, "last export", patience)
         if plan.segments:
             copy_segments(applies, plan.segments, patience, continued=asked.continued)

@@ -29,12 +29,12 @@ from dynamodb_copy.job import (
 PROGRAM = "python -m dynamodb_copy"
 
 _WORDS: dict[type[Job], str] = {
-    CopyJob: "copy",
-    BackupJob: "backup",
-    IncrementalJob: "incremental copy",
-    IncrementalBackupJob: "incremental backup",
-    RestoreJob: "restore",
-    DrillJob: "drill",
+    CopyJob: "a copy",
+    BackupJob: "a backup",
+    IncrementalJob: "an incremental copy",
+    IncrementalBackupJob: "an incremental backup",
+    RestoreJob: "a restore",
+    DrillJob: "a drill",
 }
 _ARGUMENTS = {"s3": "S3URI", "region": "--region", "connection": "--profile"}
 _REFUSALS = (
@@ -101,5 +101,5 @@ def place_of(arguments: Namespace, outside: Surroundings) -> S3At:
 
 
 def kind_word(job: Job) -> str:
-    """What people call a job of this kind."""
+    """What people call a job of this kind, with its article."""
     return _WORDS[type(job)]

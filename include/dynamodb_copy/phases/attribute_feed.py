@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 from dynamodb_copy.aws.tables import Table
 from dynamodb_copy.errors import TableError
@@ -25,13 +26,22 @@ class AttributeFeed:
         self._table = table
 
     def check(self, target_arn: str) -> None:  # noqa: ARG002 - anyone may read a table
-        """Refuse an index that the table does not have."""
-        index = self._context.job.changes.index
-        known = [each["IndexName"] for each in self._table.indexes]
-        if index is not None and index.name not in known:
+        """Refuse an index that the table does not have, or that is not sorted by the attribute."""
+        changes = self._context.job.changes
+        if changes.index is None:
+            return
+        known = {each["IndexName"]: each for each in self._table.indexes}
+        if changes.index.name not in known:
             raise TableError(
-                f"changes.index: {self._table.arn} has no global index {index.name!r}; it has "
+                f"changes.index: {self._table.arn} has no global index {changes.index.name!r}; it has "
                 f"{', '.join(known) or 'none'}: correct the name, or remove index to scan"
+            )
+        found = self._keys_of(known[changes.index.name]).get("RANGE")
+        wanted = (changes.attribute, "S" if changes.format == "iso8601" else "N")
+        if found != wanted:
+            raise TableError(
+                f"changes.index: {changes.index.name} of {self._table.arn} is sorted by {_shown(found)}; allowed: "
+                f"{_shown(wanted)}, as attribute and format say: correct these, or remove index to scan"
             )
 
     def ready(self, target_arn: str) -> None:
@@ -91,8 +101,14 @@ class AttributeFeed:
         if index is None:
             return None
         (described,) = [each for each in self._table.indexes if each["IndexName"] == index.name]
-        types = {
-            each["AttributeName"]: each["AttributeType"] for each in self._table.description["AttributeDefinitions"]
-        }
-        (partition,) = [key["AttributeName"] for key in described["KeySchema"] if key["KeyType"] == "HASH"]
-        return Index(index.name, (partition, types[partition]), index.partitions)
+        return Index(index.name, self._keys_of(described)["HASH"], index.partitions)
+
+    def _keys_of(self, index: dict[str, Any]) -> dict[str, tuple[str, str]]:
+        """Name and type of an index's key attributes, by their roles, `HASH` and `RANGE`."""
+        definitions = self._table.description["AttributeDefinitions"]
+        types = {each["AttributeName"]: each["AttributeType"] for each in definitions}
+        return {key["KeyType"]: (key["AttributeName"], types[key["AttributeName"]]) for key in index["KeySchema"]}
+
+
+def _shown(key: tuple[str, str] | None) -> str:
+    return "nothing" if key is None else f"{key[0]} ({key[1]})"

@@ -18,7 +18,7 @@ from dynamodb_copy.phases.copying import fence_out_segments
 from dynamodb_copy.phases.exported import exported_full
 from dynamodb_copy.phases.feeds import Feed, feed_of
 from dynamodb_copy.phases.full_exports import check_recovery_for_base, full_is_exported, renew_failed_full
-from dynamodb_copy.phases.gaps import gap
+from dynamodb_copy.phases.gaps import gap, standing
 from dynamodb_copy.phases.moments import end_of_scan
 from dynamodb_copy.phases.planning import checked_plan
 from dynamodb_copy.phases.positioning import left_behind, moved, required_position
@@ -47,7 +47,7 @@ def prepare(context: AnyContext) -> Prepared:
             f"{context.job.target.where}: {reason}; changes between the two may be missing for good: say "
             "changes: {on_gap: full} to start over with a full copy, which also deletes what the source does not have"
         )
-    position = None if reason or target is None else position_of(context.rows, target.arn)
+    position = None if reason else standing(context, target)
     check_recovery_for_base(context, source, position)
     is_based = position is not None and position.based is not None
     prepared = preparing.prepare(context, scans=not is_based and context.job.base == "scan")
@@ -105,11 +105,12 @@ def hand_over(context: AnyContext, base: Plan) -> Plan:
 
 
 def _begun(context: AnyContext, feed: Feed, source: Table, reason: str) -> Position:
-    """The position to go on from; a new one where there is none, or a gap."""
+    """The position to go on from; a new one where there is none of this very table, or a gap."""
     target = existing_target(context)
+    here = None if reason else standing(context, target)
+    if here is not None:
+        return here
     position = position_of(context.rows, target.arn)
-    if position is not None and not reason:
-        return position
     bases = 1 if position is None else position.bases + 1
     blank = Position(source.arn, source.table_id, target.table_id, context.job.changes.by, 0.0, 0.0, bases=bases)
     begun = move(context.rows, target.arn, replace(feed.begin(blank), is_fresh=not reason), in_place_of=position)

@@ -13,7 +13,7 @@ from dynamodb_copy.phases.expiring import would_expire
 from dynamodb_copy.phases.extending import chain_gap, is_full_due
 from dynamodb_copy.phases.feeds import feed_of
 from dynamodb_copy.phases.forecasting import Forecast, forecast
-from dynamodb_copy.phases.gaps import gap
+from dynamodb_copy.phases.gaps import gap, standing
 from dynamodb_copy.phases.prepare import readable_source
 from dynamodb_copy.state.positions import position_of
 
@@ -37,7 +37,7 @@ def forecast_changes(context: AnyContext) -> ChangesForecast:
     reason = gap(context, feed, source, target)
     if reason and context.job.changes.on_gap == "fail":
         raise ChangesLostError(f"{context.job.target.where}: {reason}; say changes: {{on_gap: full}} to start over")
-    position = None if target is None or reason else position_of(context.rows, target.arn)
+    position = None if reason else standing(context, target)
     if position is None or position.based is None:
         base = forecast(context)
         notes = [f"starting over with a full copy: {reason}"] if reason else ["the first run copies everything"]

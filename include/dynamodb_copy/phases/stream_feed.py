@@ -127,6 +127,7 @@ class StreamFeed:
             not_before=position.began - _EARLIER_SECONDS,
             known_since=position.up_to,
             skip_ttl=not self._needs_old and self._context.job.ttl == "skip",
+            with_old=self._needs_old,
         )
 
     def after(self, position: Position, reached: Sequence[Checkpoint]) -> Position:

@@ -6,14 +6,12 @@ from collections import deque
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing
 
-import orjson
-
 from dynamodb_copy.aws.batch_get import BatchGet
 from dynamodb_copy.aws.raw_json import Wire
 from dynamodb_copy.errors import ContentDiffersError
-from dynamodb_copy.formats.dynamodb_json import canonical_lines, key_bytes, key_hash, key_of, sorted_line
+from dynamodb_copy.formats.dynamodb_json import canonical_item, key_bytes, key_hash, key_of
 from dynamodb_copy.formats.fingerprints import Fingerprints
-from dynamodb_copy.model import Change, Durable, Key, Page, Put, Segment, Tally
+from dynamodb_copy.model import Change, Durable, Item, Key, Page, Put, Segment, Tally
 from dynamodb_copy.ports import Limiter, Sink
 
 _NAMED_KEYS = 10
@@ -71,7 +69,7 @@ class ReadBack:
         for item in self._reads.items([_key(change, self._fingerprints) for change in expected.values()]):
             key = key_bytes(item, schema)
             change = unmet.get(key)
-            if isinstance(change, Put) and _is_same(change, sorted_line(item)):
+            if isinstance(change, Put) and _is_same(change.item, item):
                 del unmet[key]
             elif change is not None and not isinstance(change, Put):
                 unmet[key] = Put(item)  # it should be gone
@@ -89,15 +87,6 @@ def _key(change: Change, fingerprints: Fingerprints) -> Key:
     return key_of(change.item, fingerprints.keys) if isinstance(change, Put) else change.key
 
 
-def _is_same(change: Put, line: bytes) -> bool:
+def _is_same(written: Item, read: Item) -> bool:
     """Compare what was written with what is there: as spelled, and where that differs in the canonical form."""
-    wanted = change.line or sorted_line(change.item)
-    if wanted == line:
-        return True
-    (one,), (other,) = (canonical_lines([_item(each)]) for each in (wanted, line))
-    return one == other
-
-
-def _item(line: bytes) -> dict[str, object]:
-    item: dict[str, object] = orjson.loads(line)
-    return item
+    return written == read or canonical_item(written) == canonical_item(read)

@@ -20,6 +20,7 @@ class Wanted(NamedTuple):
     keys: KeySchema
     not_before: float  # epoch seconds; older ones are known already
     skip_ttl: bool = False  # leave out the deletes that TTL makes
+    with_old: bool = True  # with the items before the changes, which take as much time and memory as those after them
 
 
 class Told(NamedTuple):
@@ -47,10 +48,11 @@ def told_by(records: list[dict[str, Any]], after: str, seen: int, wanted: Wanted
         seen = max(seen, int(created * 1_000_000))
         if created < wanted.not_before:
             continue
+        old = told.get("OldImage") if wanted.with_old else None
         if record["eventName"] != "REMOVE":
-            changes.append(Put(told["NewImage"], seen, None, told.get("OldImage")))
+            changes.append(Put(told["NewImage"], seen, None, old))
         elif not (wanted.skip_ttl and _is_by_ttl(record)):
-            changes.append(Delete(key_of(told["Keys"], wanted.keys), seen, told.get("OldImage")))
+            changes.append(Delete(key_of(told["Keys"], wanted.keys), seen, old))
     return Told(changes, after, seen, created)
 
 

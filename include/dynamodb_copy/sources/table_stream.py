@@ -29,6 +29,7 @@ class TableStream:
     not_before: float  # older changes are read and not passed on
     known_since: float  # everything up to then was read before: what the stream has forgotten of it is not missed
     skip_ttl: bool = False  # leave out the deletes that TTL makes
+    with_old: bool = True  # with the items before the changes
 
     def segments(self) -> Sequence[Segment]:
         """One for each start."""
@@ -44,6 +45,7 @@ class TableStream:
         wire = self.wire.sibling()
         try:
             lanes = Lanes(wire, self.stream_arn, after or start)
-            yield from Drain(lanes, Wanted(self.keys, self.not_before, self.skip_ttl), self.until).pages()
+            wanted = Wanted(self.keys, self.not_before, self.skip_ttl, self.with_old)
+            yield from Drain(lanes, wanted, self.until).pages()
         finally:
             wire.close()

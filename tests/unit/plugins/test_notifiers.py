@@ -11,9 +11,18 @@ import pytest
 
 from dynamodb_copy.aws.clients import Connect
 from dynamodb_copy.errors import ConnectionMissingError, CopyError
-from dynamodb_copy.job import CopyJob, read_job
+from dynamodb_copy.job import (
+    BackupJob,
+    CopyJob,
+    DrillJob,
+    IncrementalBackupJob,
+    IncrementalJob,
+    Job,
+    RestoreJob,
+    read_job,
+)
 from dynamodb_copy_airflow import notifiers
-from job_texts import TOPIC, job_of
+from job_texts import TOPIC, job_of, kind_of
 
 
 class Inbox:
@@ -78,6 +87,24 @@ def test_a_successful_run_is_told(inbox: Inbox) -> None:
     subject, text = inbox.message()
     assert subject == "orders succeeded"
     assert text.startswith("orders: run scheduled__1 copied orders to orders")
+
+
+@pytest.mark.parametrize(
+    ("kind", "done"),
+    [
+        (CopyJob, "copied orders to orders; seal's log"),
+        (BackupJob, "backed up orders to s3://dr-backups/orders; seal's log"),
+        (IncrementalJob, "brought orders up to date with orders; seal's log"),
+        (IncrementalBackupJob, "backed up orders to s3://dr-backups/orders; seal's log"),
+        (RestoreJob, "restored s3://dr-backups/orders into orders; seal's log"),
+        (DrillJob, "recovered s3://dr-backups/orders within the objectives; report's log"),
+    ],
+)
+def test_a_message_says_what_a_run_of_the_kind_did(kind: type[Job], done: str) -> None:
+    notifier = notifiers.on_success(kind_of(kind, notify={"connection": "aws_oregon", "on_success": TOPIC}))  # type: ignore[arg-type]  # of every kind
+
+    assert notifier is not None
+    assert notifier.message.startswith(f"orders: run {{{{ run_id }}}} {done} has the ")
 
 
 def test_a_late_run_is_told_by_the_triggerer(inbox: Inbox) -> None:

@@ -10,13 +10,14 @@ import pytest
 from airflow.sdk.exceptions import AirflowFailException, TaskDeferred
 
 from dynamodb_copy.errors import ServiceUnavailableError, TableError
-from dynamodb_copy.job import BackupJob, CopyJob, DrillJob, RestoreJob
+from dynamodb_copy.job import BackupJob, CopyJob, DrillJob, IncrementalBackupJob, IncrementalJob, RestoreJob
 from dynamodb_copy_airflow.runs import AnyJob
 from dynamodb_copy_airflow.sensors import Verb, VerbSensor
 from dynamodb_copy_airflow.triggers import VerbTrigger
 from job_texts import job_of, kind_of
 
 JOB = job_of(timeout="2h")
+BY_EXPORT = {"changes": {"by": "export"}, "base": "export"}
 
 WAITS: list[tuple[AnyJob, Verb, float]] = [
     (kind_of(CopyJob), "target_is_active", 5),
@@ -24,6 +25,11 @@ WAITS: list[tuple[AnyJob, Verb, float]] = [
     (kind_of(DrillJob), "target_is_active", 5),
     (kind_of(BackupJob, engine="export"), "export_is_done", 30),
     (kind_of(RestoreJob, engine="import"), "import_is_done", 30),
+    (kind_of(IncrementalJob), "target_is_active", 5),
+    (kind_of(IncrementalJob, **BY_EXPORT, staging="s3://staging/orders"), "base_is_exported", 30),
+    (kind_of(IncrementalJob, **BY_EXPORT, staging="s3://staging/orders"), "windows_are_done", 30),
+    (kind_of(IncrementalBackupJob, **BY_EXPORT), "base_is_exported", 30),
+    (kind_of(IncrementalBackupJob, **BY_EXPORT), "windows_are_done", 30),
 ]
 
 

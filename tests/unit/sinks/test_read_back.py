@@ -1,4 +1,4 @@
-"""What was written is read back from the target: what a page may count, and what is said when it may not."""
+"""Nothing that was written counts before it was read back as it was written."""
 
 from __future__ import annotations
 
@@ -8,197 +8,203 @@ from typing import Any
 import pytest
 
 from dynamodb_copy.errors import ContentDiffersError
-from dynamodb_copy.formats.dynamodb_json import key_hash, sorted_line
+from dynamodb_copy.formats.dynamodb_json import key_hash, key_of
 from dynamodb_copy.formats.fingerprints import Fingerprints
-from dynamodb_copy.model import Change, Delete, Durable, Item, KeySchema, Page, Put, Segment, Tally
-from dynamodb_copy.sinks.batch_writer import BatchWriter
-from dynamodb_copy.sinks.capacity_budget import CapacityBudget
+from dynamodb_copy.model import Change, Delete, Durable, Item, Page, Put, Segment, Tally
 from dynamodb_copy.sinks.read_back import ReadBack
 from dynamodb_copy.sinks.table import TableSink
-from fakes import AlwaysHeld, CountingLimiter, FakeWire, MemoryTable
+from fakes import CountingLimiter
+from unit.sinks.written_table import KEYS, WrittenTable, item_of
 
-KEYS = KeySchema("id")
-SEGMENT = Segment(0, 4)
+SEGMENT = Segment(2, 16)
+COST = Tally(items=1, pages=1)
 
-Alter = Callable[[Item], Item | None]
-"""An item of the target to what somebody makes of it; None: it is gone."""
-
-
-def item_of(number: int, **attributes: Any) -> Item:
-    return {"id": {"S": f"secret {number}"}, **attributes}
+Reply = dict[str, Any]
+Tampering = Callable[[list[Item]], list[Item]]
+"""Gets the items that a read finds; returns those that it is to find."""
 
 
-def puts(count: int) -> list[Change]:
-    return [Put(item_of(number)) for number in range(count)]
+class Witness(WrittenTable):
+    """The table; each read of it meets the next tampering, as long as there are any."""
+
+    def __init__(self, *tamperings: Tampering) -> None:
+        super().__init__()
+        self._tamperings = iter(tamperings)
+
+    def _answer(self, operation: str, request: dict[str, Any]) -> Reply:
+        reply = super()._answer(operation, request)
+        if operation == "BatchGetItem":
+            tampering = next(self._tamperings, lambda items: items)
+            reply["Responses"]["orders"] = tampering(reply["Responses"]["orders"])
+        return reply
+
+    @property
+    def reads(self) -> list[list[str]]:
+        """The ids of the keys that each read asked for, in order."""
+        asked = [request for operation, request in self.wire.requests if operation == "BatchGetItem"]
+        return [sorted(key["id"]["S"] for key in request["RequestItems"]["orders"]["Keys"]) for request in asked]
 
 
-def delete_of(number: int) -> Delete:
-    return Delete(item_of(number))
-
-
-def page_of(*changes: Change, cursor: dict[str, Any] | None = None, is_distinct: bool = False) -> Page:
-    return Page(list(changes), cursor, Tally(items=len(changes), pages=1, read_units=0.5), is_distinct)
-
-
-class Target:
-    """A table of which reads, so many or all, may show something else than what was written, and ghosts besides."""
-
-    def __init__(
-        self, *, shows: Alter = lambda item: item, reads: int | None = None, ghosts: Sequence[Item] = ()
-    ) -> None:
-        self.table = MemoryTable("orders", KEYS)
-        self.wire = FakeWire(self._answer)
-        self.limiter = CountingLimiter()
-        self._shows = shows
-        self._reads_left = reads
-        self._ghosts = ghosts
-
-    def sink(self, *, ttl_attribute: str | None = None) -> ReadBack:
-        """A sink of this table, read back."""
-        writer = BatchWriter(self.wire, "orders", fence=AlwaysHeld(), budget=CapacityBudget({}))
-        fingerprints = Fingerprints(KEYS, ttl_attribute, 1_800_000_000)
-        return ReadBack(TableSink(writer, KEYS), self.wire, "orders", fingerprints, self.limiter)
-
-    def asked(self) -> list[list[Item]]:
-        """The keys of each read."""
-        return [
-            request["RequestItems"]["orders"]["Keys"]
-            for operation, request in self.wire.requests
-            if operation == "BatchGetItem"
-        ]
-
-    def _answer(self, operation: str, request: dict[str, Any]) -> dict[str, Any]:
-        reply = self.table.answer(operation, request)
-        if operation != "BatchGetItem" or self._reads_left == 0:
-            return reply
-        if self._reads_left is not None:
-            self._reads_left -= 1
-        shown = [self._shows(item) for item in reply["Responses"]["orders"]]
-        return reply | {"Responses": {"orders": [*self._ghosts, *[item for item in shown if item is not None]]}}
-
-
-def absorbed(target: Target, *pages: Page, ttl_attribute: str | None = None) -> list[Durable]:
-    return list(target.sink(ttl_attribute=ttl_attribute).absorb(SEGMENT, pages))
-
-
-def altered(item: Item) -> Item:
-    return item | {"note": {"S": "of somebody else"}}
-
-
-def test_each_page_says_how_many_keys_were_read_back_besides_what_the_sink_says() -> None:
-    target = Target()
-
-    first, second = absorbed(
-        target, page_of(Put(item_of(1)), Put(item_of(2)), cursor={"at": 1}), page_of(delete_of(1), is_distinct=True)
+def absorbed(witness: Witness, *contents: Sequence[Change], fingerprints: Fingerprints | None = None) -> list[Durable]:
+    """Write a segment with these pages."""
+    sink = ReadBack(
+        TableSink(witness.writer(), KEYS), witness.wire, "orders", fingerprints or Fingerprints(KEYS), CountingLimiter()
     )
-
-    assert (first.cursor, second.cursor) == ({"at": 1}, None)
-    assert first.tally == Tally(items=2, pages=1, read_units=0.5, write_units=2.0, checked=2)
-    assert second.tally.checked == 1
+    pages = [Page(list(changes), {"at": at}, COST, is_distinct=True) for at, changes in enumerate(contents)]
+    return list(sink.absorb(SEGMENT, pages))
 
 
-@pytest.mark.parametrize("shows", [altered, lambda _: None], ids=["altered", "missing"])
-def test_a_page_of_which_the_target_shows_something_else_does_not_count(shows: Alter) -> None:
-    target = Target(shows=shows)
-
-    with pytest.raises(ContentDiffersError, match="segment 1/4: 1 of 1 keys") as refused:
-        absorbed(target, page_of(Put(item_of(1))))
-
-    assert key_hash(item_of(1), KEYS).hex() in str(refused.value)
-    assert "secret" not in str(refused.value)
+def altered(items: list[Item]) -> list[Item]:
+    return [{**items[0], "secret": {"S": "hush, altered"}}, *items[1:]]
 
 
-def test_an_item_that_is_there_after_its_delete_is_wrong() -> None:
-    ghost = item_of(1, note={"S": "back again"})
-    target = Target(ghosts=[ghost])
-
-    with pytest.raises(ContentDiffersError, match="1 of 2 keys") as refused:
-        absorbed(target, page_of(delete_of(1), delete_of(2)))
-
-    assert key_hash(ghost, KEYS).hex() in str(refused.value)
-    assert key_hash(item_of(2), KEYS).hex() not in str(refused.value)
+def emptied(_items: list[Item]) -> list[Item]:
+    return []
 
 
-def test_keys_found_wrong_once_are_asked_for_again_alone_and_count_when_they_are_right_then() -> None:
-    target = Target(shows=lambda item: None if item["id"]["S"] == "secret 2" else item, reads=1)
-
-    (durable,) = absorbed(target, page_of(*puts(5)))
-
-    assert durable.tally.checked == 5
-    assert target.asked()[1:] == [[item_of(2)]]
+def back(items: list[Item]) -> list[Item]:
+    return [*items, item_of(2, secret={"S": "hush"})]
 
 
-def test_the_last_change_of_a_key_is_the_one_that_counts() -> None:
-    changes: list[Change] = [
-        Put(item_of(1, n={"N": "1"})),
-        Put(item_of(1, n={"N": "2"})),
-        Put(item_of(2)),
-        delete_of(2),
-    ]
-    target = Target()
+def test_each_key_is_read_back_once_and_counted() -> None:
+    witness = Witness()
 
-    (durable,) = absorbed(target, page_of(*changes))
+    durables = absorbed(witness, [Put(item_of(1)), Put(item_of(2))], [Delete(item_of(1))])
 
-    assert durable.tally.checked == 2
-    assert [len(keys) for keys in target.asked()] == [2]
+    assert [durable.tally.checked for durable in durables] == [2, 1]
+    assert [durable.cursor for durable in durables] == [{"at": 0}, {"at": 1}]
+    assert witness.reads == [["00001", "00002"], ["00001"]]
+
+
+def test_what_the_writes_cost_is_counted_as_without_reading_back() -> None:
+    (durable,) = absorbed(Witness(), [Put(item_of(1))])
+
+    assert (durable.tally.items, durable.tally.pages, durable.tally.write_units) == (1, 1, 1.0)
+
+
+def test_reads_are_strongly_consistent() -> None:
+    witness = Witness()
+
+    absorbed(witness, [Put(item_of(1))])
+
+    (request,) = [request for operation, request in witness.wire.requests if operation == "BatchGetItem"]
+    assert request["RequestItems"]["orders"]["ConsistentRead"] is True
 
 
 @pytest.mark.parametrize(
-    ("written", "shown"),
+    ("tampering", "changes", "wrong"),
     [
-        ({"N": "1.0"}, {"N": "1"}),
-        ({"N": "12E-1"}, {"N": "1.2"}),
-        ({"SS": ["b", "a"]}, {"SS": ["a", "b"]}),
-        ({"NS": ["10", "2.0"]}, {"NS": ["2", "10"]}),
-        ({"M": {"b": {"L": [{"BS": ["AQ==", "AA=="]}]}}}, {"M": {"b": {"L": [{"BS": ["AA==", "AQ=="]}]}}}),
+        pytest.param(altered, [Put(item_of(1)), Put(item_of(3))], 1, id="an item that was altered"),
+        pytest.param(emptied, [Put(item_of(1))], 1, id="an item that is missing"),
+        pytest.param(back, [Put(item_of(1)), Delete(item_of(2))], 2, id="an item that is back after a delete"),
     ],
 )
-@pytest.mark.parametrize("with_line", [False, True])
-def test_the_same_content_spelled_otherwise_is_right(written: Any, shown: Any, *, with_line: bool) -> None:
-    item = item_of(1, z={"S": "z"}, a=written)
-    target = Target(shows=lambda found: {"a": shown} | {"z": found["z"], "id": found["id"]})
+def test_what_is_not_as_it_was_written_is_not_durable_and_named_by_its_key_hash_alone(
+    tampering: Tampering, changes: list[Change], wrong: int
+) -> None:
+    witness = Witness(tampering, tampering)
 
-    (durable,) = absorbed(target, page_of(Put(item, line=sorted_line(item) if with_line else None)))
+    with pytest.raises(ContentDiffersError) as caught:
+        absorbed(witness, changes)
 
-    assert durable.tally.checked == 1
+    message = str(caught.value)
+    assert message.startswith(f"segment 3/16: 1 of {len(changes)} keys that were written to orders are not there")
+    assert f"key hashes: {key_hash(item_of(wrong), KEYS).hex()}. Somebody else writes to the target" in message
+    assert "hush" not in message
+    assert f"{wrong:05}" not in message
 
 
-def test_what_ttl_may_remove_is_not_asked_for_but_its_delete_is() -> None:
-    expiring, lasting = item_of(1, ttl={"N": "1799999999"}), item_of(2, ttl={"N": "1800000000"})
-    target = Target()
+@pytest.mark.parametrize("tampering", [altered, emptied])
+def test_what_is_wrong_once_and_right_at_a_second_look_counts(tampering: Tampering) -> None:
+    witness = Witness(tampering)
 
-    (durable,) = absorbed(target, page_of(Put(expiring), Put(lasting), delete_of(3)), ttl_attribute="ttl")
+    (durable,) = absorbed(witness, [Put(item_of(1)), Put(item_of(3))])
 
     assert durable.tally.checked == 2
-    assert target.asked() == [[item_of(2), item_of(3)]]
+    assert witness.reads[1] == (["00001"] if tampering is altered else ["00001", "00003"])
 
 
-def test_a_page_without_changes_is_durable_without_a_read() -> None:
-    target = Target()
+def test_of_very_many_wrong_keys_all_are_counted_and_ten_named() -> None:
+    with pytest.raises(ContentDiffersError, match="60 of 60 keys") as caught:
+        absorbed(Witness(emptied, emptied), [Put(item_of(number)) for number in range(60)])
 
-    durables = absorbed(target, page_of(cursor={"at": 1}), page_of())
-
-    assert [durable.tally.checked for durable in durables] == [0, 0]
-    assert target.wire.requests == []
+    assert len(str(caught.value).partition("hashes: ")[2].partition(". ")[0].split(", ")) == 10
 
 
-def test_pages_that_change_the_same_key_are_each_read_back_before_the_next_is_written() -> None:
-    target = Target()
+def test_of_a_key_that_is_twice_in_a_page_the_last_change_counts() -> None:
+    twice: list[Change] = [Put(item_of(1, v={"N": "1"})), Put(item_of(1, v={"N": "2"}))]
+    gone: list[Change] = [Put(item_of(2)), Delete(item_of(2))]
+    back_again: list[Change] = [Delete(item_of(3)), Put(item_of(3))]
 
-    absorbed(
-        target,
-        page_of(Put(item_of(1, n={"N": "1"})), cursor={"at": 1}, is_distinct=True),
-        page_of(Put(item_of(1, n={"N": "2"})), cursor={"at": 2}, is_distinct=True),
-        page_of(delete_of(1), is_distinct=True),
+    (durable,) = absorbed(Witness(), [*twice, *gone, *back_again])
+
+    assert durable.tally.checked == 3
+
+
+def test_pages_that_change_the_same_key_are_each_checked_before_the_next_is_written() -> None:
+    durables = absorbed(
+        Witness(), [Put(item_of(1, v={"N": "1"}))], [Put(item_of(1, v={"N": "2"}))], [Delete(item_of(1))]
     )
 
-    assert [operation for operation, _ in target.wire.requests] == ["BatchWriteItem", "BatchGetItem"] * 3
+    assert [durable.tally.checked for durable in durables] == [1, 1, 1]
 
 
-def test_reading_back_is_charged_to_its_own_limit() -> None:
-    target = Target()
+@pytest.mark.parametrize(
+    ("written", "found"),
+    [
+        ({"SS": ["b", "a"]}, {"SS": ["a", "b"]}),
+        ({"BS": ["//79", "AAE="]}, {"BS": ["AAE=", "//79"]}),
+        ({"NS": ["2", "1.0"]}, {"NS": ["1", "2"]}),
+        ({"N": "1.50"}, {"N": "1.5"}),
+        ({"L": [{"M": {"a": {"N": "1E2"}}}]}, {"L": [{"M": {"a": {"N": "100"}}}]}),
+    ],
+)
+def test_sets_in_another_order_and_numbers_in_another_spelling_are_the_same(written: Reply, found: Reply) -> None:
+    witness = Witness(lambda _: [item_of(1, value=found)])
 
-    absorbed(target, page_of(*puts(130)))
+    (durable,) = absorbed(witness, [Put(item_of(1, value=written))])
 
-    assert target.limiter.taken == [100, 30]
-    assert target.limiter.spent == 130
+    assert durable.tally.checked == 1
+    assert len(witness.reads) == 1
+
+
+def test_a_list_in_another_order_is_not_the_same() -> None:
+    def found(_: list[Item]) -> list[Item]:
+        return [item_of(1, value={"L": [{"N": "2"}, {"N": "1"}]})]
+
+    with pytest.raises(ContentDiffersError):
+        absorbed(Witness(found, found), [Put(item_of(1, value={"L": [{"N": "1"}, {"N": "2"}]}))])
+
+
+def test_items_that_ttl_may_have_removed_are_not_looked_at() -> None:
+    fingerprints = Fingerprints(KEYS, "ttl", 1_800_000_000)
+    expiring, staying = item_of(1, ttl={"N": "1799999999"}), item_of(2, ttl={"N": "1800000000"})
+    witness = Witness()
+
+    (durable,) = absorbed(witness, [Put(expiring), Put(staying)], fingerprints=fingerprints)
+
+    assert durable.tally.checked == 1
+    assert witness.reads == [["00002"]]
+
+
+def test_a_delete_is_checked_where_there_is_ttl_too() -> None:
+    with pytest.raises(ContentDiffersError):
+        absorbed(Witness(back, back), [Delete(key_of(item_of(2), KEYS))], fingerprints=Fingerprints(KEYS, "ttl", 9))
+
+
+def test_a_page_without_changes_passes_without_a_read() -> None:
+    witness = Witness()
+
+    (durable,) = absorbed(witness, [])
+
+    assert (durable.cursor, durable.tally.checked, witness.reads) == ({"at": 0}, 0, [])
+
+
+def test_after_a_wrong_page_nothing_more_is_written() -> None:
+    witness = Witness(emptied, emptied)
+
+    with pytest.raises(ContentDiffersError):
+        absorbed(witness, [Put(item_of(1))], [Put(item_of(2))])
+
+    assert witness.ids == ["00001"]
+    assert witness.wire.in_flight == 0

@@ -39,6 +39,17 @@ def test_a_delete_has_the_key_alone_in_the_order_of_the_schema() -> None:
     assert change.old == {**KEY, "n": {"N": "7"}}
 
 
+def test_the_items_before_the_changes_are_left_out_for_who_does_not_want_them() -> None:
+    old = {**KEY, "n": {"N": "7"}}
+    records = [record(1, OldImage=old), record(2, event="REMOVE", OldImage=old)]
+
+    with_old, without = [told_by(records, "", 0, WANTED._replace(with_old=wanted)).changes for wanted in (True, False)]
+
+    assert [change.old for change in with_old] == [old, old]
+    assert [change.old for change in without] == [None, None]
+    assert without == [change._replace(old=None) for change in with_old]
+
+
 @pytest.mark.parametrize(
     "identity",
     [

@@ -49,7 +49,7 @@ positions = st.builds(
     bases=st.integers(0, 99),
     is_fresh=st.booleans(),
     starts=st.lists(frontiers, max_size=3).map(tuple),
-    windows=st.lists(st.tuples(st.integers(0), st.integers(0)), max_size=3).map(tuple),
+    windows=st.lists(st.tuples(st.integers(0, 1 << 40), st.integers(0, 1 << 40)), max_size=3).map(tuple),
 )
 
 
