@@ -28,23 +28,21 @@ class DagRun(NamedTuple):
 @contextmanager
 def airflow_with(jobs: Mapping[str, str], prepare: Callable[[str], None]) -> Iterator[Airflow]:
     """Airflow that knows these job files by their names, after `prepare` was told the endpoint of all connections."""
+    with ministack() as emulator, airflow_at(dict.fromkeys(CONNECTIONS, emulator.endpoint), jobs) as running:
+        prepare(emulator.endpoint)
+        running.wait_until_ready(list(jobs))
+        yield running
+
+
+@contextmanager
+def airflow_at(endpoints: Mapping[str, str], jobs: Mapping[str, str]) -> Iterator[Airflow]:
+    """Airflow that knows these job files by their names, with connections to these endpoints; it is still starting."""
     with ExitStack() as stack:
         folder, home = [Path(stack.enter_context(TemporaryDirectory())) for _ in range(2)]
         for name, text in jobs.items():
             (folder / f"{name}.yaml").write_text(text)
-        endpoint = stack.enter_context(ministack()).endpoint
-        running = stack.enter_context(
-            airflow(
-                home,
-                endpoints=dict.fromkeys(CONNECTIONS, endpoint),
-                port=free_port(),
-                on_schedule=False,
-                jobs_folder=folder,
-            )
-        )
-        prepare(endpoint)
-        running.wait_until_ready(list(jobs))
-        yield running
+        started = airflow(home, endpoints=endpoints, port=free_port(), on_schedule=False, jobs_folder=folder)
+        yield stack.enter_context(started)
 
 
 def run_once(api: AirflowApi, dag: str) -> DagRun:

@@ -17,14 +17,14 @@ from typing import Any
 
 from benchmarks.endpoints import Endpoints
 from benchmarks.material import ITEMS_TABLE, REGIONS, SOURCE, TARGET
-from dynamodb_copy.assembly import BackupRun, CopyRun, RestoreRun, open_run
+from dynamodb_copy.assembly import AnyRun, BackupRun, CopyRun, RestoreRun, open_run
 from dynamodb_copy.aws.connection_pool import Timeouts
 from dynamodb_copy.collector import frozen_collector
 from dynamodb_copy.errors import CopyError
-from dynamodb_copy.job import BackupJob, CopyJob, RestoreJob, read_job
+from dynamodb_copy.job import read_job
 from dynamodb_copy.model import Segment
 from dynamodb_copy.report import Verdict
-from dynamodb_copy.sinks import s3_backup
+from dynamodb_copy.sinks import open_part, s3_backup
 from stack.emulators import boto_client
 
 _BATCH_ITEMS = 25
@@ -47,11 +47,15 @@ class BenchmarkRun:
     run_id: str
     timeouts: Timeouts = field(default_factory=Timeouts)
 
-    def open(self) -> CopyRun | BackupRun | RestoreRun:
+    def opened(self) -> AnyRun:
         """Open it with clients of its own."""
-        job = read_job("benchmark", self.job_text)
-        assert isinstance(job, CopyJob | BackupJob | RestoreJob)
-        return open_run(job, self.run_id, self._connect, timeouts=self.timeouts)
+        return open_run(read_job("benchmark", self.job_text), self.run_id, self._connect, timeouts=self.timeouts)
+
+    def open(self) -> CopyRun | BackupRun | RestoreRun:
+        """Open a run that copies once."""
+        run = self.opened()
+        assert isinstance(run, CopyRun | BackupRun | RestoreRun)
+        return run
 
     def planned(self) -> CopyRun | BackupRun | RestoreRun:
         """Choose, prepare and plan it, as far as a run of its kind does."""
@@ -166,7 +170,7 @@ def _copy(reports: Connection, run: BenchmarkRun) -> None:
 
 def _copy_in_small_parts(reports: Connection, run: BenchmarkRun) -> None:
     s3_backup.PART_BYTES = _SMALL_PART_BYTES
-    s3_backup._PIECE_BYTES = _SMALL_PIECE_BYTES  # noqa: SLF001 - of no meaning to S3 itself, whose least is 5 MiB
+    open_part.PIECE_BYTES = _SMALL_PIECE_BYTES  # of no meaning to S3 itself, whose least is 5 MiB
     _copy(reports, run)
 
 

@@ -14,7 +14,9 @@ from rich.console import Console
 from benchmarks.backups import backup_cpu
 from benchmarks.client_cpu import client_cpu
 from benchmarks.dag_run import dag_run
+from benchmarks.drain import drain_cpu
 from benchmarks.drill import drill
+from benchmarks.few_changes import few_changes
 from benchmarks.figures import Figure, show, write_json
 from benchmarks.limits import limits
 from benchmarks.memory import memory
@@ -22,9 +24,8 @@ from benchmarks.round_trips import round_trips
 
 Benchmark = Callable[[], Iterator[Figure]]
 
-BENCHMARKS: Mapping[str, Benchmark] = {
-    benchmark.__name__: benchmark for benchmark in (client_cpu, backup_cpu, round_trips, memory, limits, dag_run, drill)
-}
+_ALL = (client_cpu, backup_cpu, drain_cpu, round_trips, memory, limits, dag_run, few_changes, drill)
+BENCHMARKS: Mapping[str, Benchmark] = {benchmark.__name__: benchmark for benchmark in _ALL}
 
 
 def main(benchmarks: Mapping[str, Benchmark]) -> int:
