@@ -43,7 +43,7 @@ class Chain:
     @property
     def is_exact(self) -> bool:
         """Whether the full is of one moment, as exports are: a scan takes its time."""
-        return self.full.details is None or self.full.details.engine != "scan"
+        return not is_scan(self.full)
 
     @property
     def is_consistent(self) -> bool:
@@ -66,6 +66,14 @@ class Chain:
         if self.increments[-1].is_window:
             return f"at the ends of {len(self.ends)} windows from {self.ends[0].isoformat()} to {latest.isoformat()}"
         return f"from {earliest.isoformat()} to {latest.isoformat()}, any second"
+
+
+def is_scan(full: Backup) -> bool:
+    """Whether a full backup is of no single moment.
+
+    Windows cannot continue it: they tell nothing of an item that came and went within one, and a scan may have read it.
+    """
+    return full.details is not None and full.details.engine == "scan"
 
 
 def end_of(full: Backup) -> datetime:
@@ -149,7 +157,9 @@ class Shelf:
         wanted = self._between(full, mark.moment, until)
         with ThreadPoolExecutor(_THREADS) as threads:
             opened = list(threads.map(self.increment, wanted))
-        sequence = IncrementSequence(each for each in opened if isinstance(each, Increment))
+        sequence = IncrementSequence(
+            each for each in opened if isinstance(each, Increment) and not (each.is_window and is_scan(full))
+        )
         run = sequence.after(mark)
         damage = [f"passed over: {each}" for each in opened if isinstance(each, BackupRefusedError)]
         damage += [f"passed over: {entry.problem}" for entry in self.found if entry.kind == "damaged"]

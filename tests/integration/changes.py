@@ -70,7 +70,8 @@ def brought_up(run: IncrementalRun) -> Report:
 def chain_run(store: Store, run_id: str, *, clock: Clock | None = None, **job: Any) -> IncrementalBackupRun:
     """Open a run that extends the chain of the pair's source, by the stream unless said otherwise."""
     source, target = {"table": store.pair.table, **job.pop("from_", {})}, {**store.place, **job.pop("to_", {})}
-    read = {} if job.get("base") == "export" else {"read": "unlimited"}
+    is_exported = "export" in {job.get("base"), job.get("changes", STREAM)["by"]}
+    read = {} if is_exported else {"read": "unlimited"}
     made = kind_of(IncrementalBackupJob, from_=source, to_=target, **{**read, "segments": 2, "changes": STREAM, **job})
     return open_run(made, f"{store.pair.table}/{run_id}", store.pair.connect, timeouts=TIMEOUTS, clock=clock)
 

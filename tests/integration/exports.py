@@ -86,6 +86,11 @@ class Exporting:
         shown: dict[str, Any] = source.describe_export(ExportArn=arn)["ExportDescription"]
         return shown
 
+    @property
+    def window_exports(self) -> list[str]:
+        """The ARNs of the incremental ones."""
+        return [arn for arn in self.exports if self.described(arn)["ExportType"] != "FULL_EXPORT"]
+
     def windows(self) -> list[tuple[int, int]]:
         """Of the incremental exports, in the order in which they were started."""
         shown = [self.described(arn) for arn in self.exports]
@@ -127,34 +132,34 @@ def short_windows(exporting: Exporting, monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(exporting.native.service.exports._windows, "_least_seconds", 1)  # noqa: SLF001
 
 
-def based(run: AnyRun, *, base: str = "scan") -> None:
+def based(run: AnyRun) -> None:
     """The run up to the end of its base."""
     run.prepare()
-    if base == "export":
+    if run.job.base == "export":
         waited(run.base_is_exported)
     for segment in run.plan().segments:
         run.copy(segment, unseen)
 
 
-def windowed(run: AnyRun, *, base: str = "scan") -> AnyRun:
+def windowed(run: AnyRun) -> AnyRun:
     """The run, after the end of its windows' exports."""
-    based(run, base=base)
+    based(run)
     run.hand_over()
     run.start_windows()
     waited(run.windows_are_done)
     return run
 
 
-def applied(run: AnyRun, *, base: str = "scan") -> AnyRun:
+def applied(run: AnyRun) -> AnyRun:
     """The run, after its changes were applied."""
-    for segment in windowed(run, base=base).hand_over().segments:
+    for segment in windowed(run).hand_over().segments:
         run.apply(segment, unseen, undrained)
     return run
 
 
-def brought_up(run: AnyRun, *, base: str = "scan") -> Report:
+def brought_up(run: AnyRun) -> Report:
     """All verbs of the run, one after the other."""
-    return applied(run, base=base).seal()
+    return applied(run).seal()
 
 
 def streamed(run: AnyRun) -> None:

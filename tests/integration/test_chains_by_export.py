@@ -27,14 +27,13 @@ pytestmark = pytest.mark.integration
 DAY = 86_400
 
 
-@pytest.mark.parametrize("base", ["scan", "export"])
-def test_a_chain_begins_with_its_full_backup_and_goes_on_with_windows(exporting: Exporting, base: str) -> None:
-    first = brought_up(exporting.chain("1", base=base), base=base)
+def test_a_chain_begins_with_its_full_backup_and_goes_on_with_windows(exporting: Exporting) -> None:
+    first = brought_up(exporting.chain("1", base="export"))
     full = exporting.stored()
     change(exporting.pair.source)
     exporting.pass_by(minutes=50 * 60)
 
-    report = brought_up(exporting.chain("2", base=base), base=base)
+    report = brought_up(exporting.chain("2", base="export"))
 
     chain = exporting.stored()
     cut = exporting.windows()
@@ -60,14 +59,14 @@ def test_a_chains_run_that_finds_no_ended_window_does_nothing(exporting: Exporti
 @pytest.mark.usefixtures("short_windows")
 def test_each_end_of_a_window_can_be_restored(exporting: Exporting) -> None:
     source, target = exporting.pair.source, exporting.pair.target
-    brought_up(exporting.chain("1", base="export"), base="export")
+    brought_up(exporting.chain("1", base="export"))
     states_then = []
     for number, run_id in enumerate(("2", "3")):
         source.put(item_of(5, note={"S": run_id}))
         source.delete(number)
         next_second()
         states_then.append(source.items())
-        brought_up(exporting.chain(run_id, base="export"), base="export")
+        brought_up(exporting.chain(run_id, base="export"))
 
     for number, (end, then) in enumerate(zip(exporting.stored().ends[-2:], states_then, strict=True)):
         restored(exporting.native.store.restore(f"restore-{number}", restore="latest"), end)
@@ -93,24 +92,22 @@ def test_an_unsealed_window_of_a_dead_run_is_sealed_by_the_next(exporting: Expor
 
 
 @pytest.mark.usefixtures("short_windows")
-@pytest.mark.parametrize("base", ["scan", "export"])
-def test_a_new_full_backup_does_not_interrupt_the_windows(exporting: Exporting, base: str) -> None:
-    brought_up(exporting.chain("1", base=base), base=base)
+def test_a_new_full_backup_does_not_interrupt_the_windows(exporting: Exporting) -> None:
+    brought_up(exporting.chain("1", base="export"))
     next_second()
-    last = brought_up(exporting.chain("2", base=base), base=base)
+    last = brought_up(exporting.chain("2", base="export"))
     first_full = exporting.stored().full
     exporting.pair.source.put(item_of(5, note={"S": "between"}))
     next_second()
     next_second()
 
-    brought_up(exporting.chain("3", base=base, full_every="1s"), base=base)
+    brought_up(exporting.chain("3", base="export", full_every="1s"))
     next_second()
-    brought_up(exporting.chain("4", base=base), base=base)
+    brought_up(exporting.chain("4", base="export"))
 
     chain = exporting.stored()
     assert chain.full.id != first_full.id
-    if base == "export":
-        assert end_of(chain.full).timestamp() == moment(last)
+    assert end_of(chain.full).timestamp() == moment(last)
     assert exporting.exported_once()
     assert len(chain.increments) == 2
     assert chain.increments[0].details is not None
@@ -119,7 +116,7 @@ def test_a_new_full_backup_does_not_interrupt_the_windows(exporting: Exporting, 
 
 
 def test_a_gap_of_recovery_begins_a_new_chain(exporting: Exporting) -> None:
-    brought_up(exporting.chain("1", base="export"), base="export")
+    brought_up(exporting.chain("1", base="export"))
     exporting.pass_by()
     exporting.renew_recovery()
 
@@ -127,7 +124,7 @@ def test_a_gap_of_recovery_begins_a_new_chain(exporting: Exporting) -> None:
         exporting.chain("2", base="export").prepare()
     exporting.pass_by(minutes=5)
     on_gap = {**BY_EXPORT, "on_gap": "full"}
-    brought_up(exporting.chain("3", base="export", changes=on_gap), base="export")
+    brought_up(exporting.chain("3", base="export", changes=on_gap))
 
     assert len(exporting.native.store.folders()) == 2
     assert exporting.stored().increments == ()
@@ -186,9 +183,9 @@ def test_a_window_with_a_missing_part_is_not_sealed(exporting: Exporting) -> Non
 @pytest.mark.usefixtures("short_windows")
 def test_files_beside_an_export_are_encrypted_as_the_job_says(exporting: Exporting) -> None:
     keyed: dict[str, Any] = {"base": "export", "to_": {"kms_key": "alias/chain"}}
-    brought_up(exporting.chain("1", **keyed), base="export")
+    brought_up(exporting.chain("1", **keyed))
     next_second()
-    brought_up(exporting.chain("2", **keyed), base="export")
+    brought_up(exporting.chain("2", **keyed))
 
     store = exporting.native.store
     ours = [key for key in store.all_keys() if key.endswith(("table.json", "backup.json", "backup.sha256"))]

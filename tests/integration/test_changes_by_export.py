@@ -45,27 +45,25 @@ pytestmark = [
 MINUTE, DAY = 60, 86_400
 
 
-@pytest.mark.parametrize("base", ["scan", "export"])
-def test_before_a_window_has_ended_a_run_is_its_base(exporting: Exporting, base: str) -> None:
+def test_before_a_window_has_ended_a_run_is_its_base(exporting: Exporting) -> None:
     began = int(time.time())
 
-    report = brought_up(exporting.copy("1", base=base), base=base)
+    report = brought_up(exporting.copy("1", base="export"))
 
     assert exporting.pair.target.items() == exporting.pair.source.items()
-    assert len(exporting.exports) == (base == "export")
+    assert len(exporting.exports) == 1
     assert any("nothing to read yet" in note for note in report.notes)
     assert began <= moment(report) <= began + 3
-    assert any("not consistent yet" in note for note in report.notes) == (base == "scan")
+    assert not any("not consistent yet" in note for note in report.notes)
     assert report.items == ITEMS
 
 
-@pytest.mark.parametrize("base", ["scan", "export"])
-def test_the_next_run_applies_a_window_with_its_deletes(exporting: Exporting, base: str) -> None:
-    started = moment(brought_up(exporting.copy("1", base=base), base=base))
+def test_the_next_run_applies_a_window_with_its_deletes(exporting: Exporting) -> None:
+    started = moment(brought_up(exporting.copy("1", base="export")))
     change(exporting.pair.source)
     exporting.pass_by()
 
-    report = brought_up(exporting.copy("2", base=base), base=base)
+    report = brought_up(exporting.copy("2", base="export"))
 
     assert exporting.pair.target.items() == exporting.pair.source.items()
     (window,) = exporting.windows()
@@ -86,7 +84,7 @@ def test_a_run_that_finds_no_ended_window_does_nothing(exporting: Exporting) -> 
 
     assert (proxy.count("Scan"), proxy.count("BatchWriteItem")) == (0, 0)
     assert (second.items, second.up_to) == (0, first.up_to)
-    assert exporting.exports == []
+    assert exporting.window_exports == []
     assert exporting.pair.target.items() == before
 
 
@@ -129,14 +127,14 @@ def test_a_kill_around_the_start_of_an_export_pays_for_none_twice(
     based(run)
     run.hand_over()
     dies(run.start_windows)
-    left = len(exporting.exports)
+    left = len(exporting.window_exports)
     exporting.pass_by(minutes=60 * hours)
 
     brought_up(exporting.copy(next_run))
 
     assert left == after
     assert exporting.exported_once()
-    assert len(exporting.exports) == (2 if hours and next_run == "3" else 1)
+    assert len(exporting.window_exports) == (2 if hours and next_run == "3" else 1)
     assert exporting.pair.target.items() == exporting.pair.source.items()
 
 
@@ -223,12 +221,12 @@ def test_a_run_that_died_before_its_seal_is_taken_for_done(exporting: Exporting)
     assert exporting.pair.target.items() == exporting.pair.source.items()
 
 
-@pytest.mark.parametrize(("base", "changes"), [("scan", BY_EXPORT), ("export", BY_EXPORT), ("export", BY_STREAM)])
+@pytest.mark.parametrize("changes", [BY_EXPORT, BY_STREAM])
 def test_recovery_that_is_off_is_refused_with_the_command_that_switches_it_on(
-    exporting: Exporting, base: str, changes: dict[str, str]
+    exporting: Exporting, changes: dict[str, str]
 ) -> None:
     switch_recovery(exporting.pair.source, on=False)
-    jobs: dict[str, Any] = {"base": base, "changes": changes}
+    jobs: dict[str, Any] = {"base": "export", "changes": changes}
     prepares = [exporting.copy("1", **jobs).prepare, exporting.chain("2", **jobs).prepare]
 
     for prepare in prepares:
@@ -239,18 +237,17 @@ def test_recovery_that_is_off_is_refused_with_the_command_that_switches_it_on(
     assert exporting.native.store.all_keys() == []
 
 
-@pytest.mark.parametrize("base", ["scan", "export"])
-def test_recovery_that_began_anew_is_a_gap_which_on_gap_full_bridges(exporting: Exporting, base: str) -> None:
-    brought_up(exporting.copy("1", base=base), base=base)
+def test_recovery_that_began_anew_is_a_gap_which_on_gap_full_bridges(exporting: Exporting) -> None:
+    brought_up(exporting.copy("1", base="export"))
     exporting.pair.source.delete(1, 2, 3)
     exporting.pass_by()
     exporting.renew_recovery()
-    on_gap: dict[str, Any] = {"changes": {**BY_EXPORT, "on_gap": "full"}, "base": base}
+    on_gap: dict[str, Any] = {"changes": {**BY_EXPORT, "on_gap": "full"}, "base": "export"}
 
     with pytest.raises(ChangesLostError, match="recovery was switched off and on"):
-        exporting.copy("2", base=base).prepare()
+        exporting.copy("2", base="export").prepare()
     exporting.pass_by(minutes=5)
-    brought_up(exporting.copy("3", **on_gap), base=base)
+    brought_up(exporting.copy("3", **on_gap))
 
     assert exporting.pair.target.items() == exporting.pair.source.items()
     assert exporting.windows() == []
@@ -267,7 +264,7 @@ def test_a_failed_window_is_told_and_exported_anew_by_the_next_attempt(exporting
 
     assert isinstance(error, TableError)
     assert "is FAILED: S3AccessDenied" in str(error)
-    assert len(exporting.exports) == 2
+    assert len(exporting.window_exports) == 2
     assert exporting.pair.target.items() == exporting.pair.source.items()
 
 
@@ -276,9 +273,9 @@ def test_a_failed_base_is_told_and_exported_anew_by_the_next_run(exporting: Expo
     opened = getattr(exporting, kind)
     exporting.native.service.exports.fail_next("S3AccessDenied", "Access Denied (Service: Amazon S3)")
 
-    error = fails(lambda: based(opened("1", base="export"), base="export"))
+    error = fails(lambda: based(opened("1", base="export")))
     again = fails(opened("1", base="export").base_is_exported)
-    brought_up(opened("2", base="export"), base="export")
+    brought_up(opened("2", base="export"))
 
     assert isinstance(error, TableError)
     assert "is FAILED: S3AccessDenied" in str(error)
@@ -287,19 +284,17 @@ def test_a_failed_base_is_told_and_exported_anew_by_the_next_run(exporting: Expo
 
 
 @pytest.mark.usefixtures("short_windows")
-@pytest.mark.parametrize("base", ["scan", "export"])
-def test_a_base_that_another_run_has_made_is_not_copied_again(exporting: Exporting, base: str) -> None:
-    early = exporting.copy("1", base=base)
+def test_a_base_that_another_run_has_made_is_not_copied_again(exporting: Exporting) -> None:
+    early = exporting.copy("1", base="export")
     early.prepare()
-    if base == "export":
-        waited(early.base_is_exported)
+    waited(early.base_is_exported)
     segments = early.plan().segments
     early.copy(segments[0], unseen)
-    brought_up(exporting.copy("2", base=base), base=base)
+    brought_up(exporting.copy("2", base="export"))
     exporting.pair.source.delete(*range(ITEMS))
     exporting.pair.source.fill([1000])
     next_second()
-    brought_up(exporting.copy("3", base=base), base=base)
+    brought_up(exporting.copy("3", base="export"))
 
     early.copy(segments[1], unseen)
 
@@ -312,7 +307,7 @@ def test_a_kill_around_the_start_of_a_bases_export_pays_for_none_twice(exporting
     run.prepare()
     dies(run.base_is_exported)
 
-    brought_up(exporting.copy("2", base="export"), base="export")
+    brought_up(exporting.copy("2", base="export"))
 
     assert len(exporting.exports) == 1
     assert exporting.pair.target.items() == exporting.pair.source.items()
@@ -372,12 +367,12 @@ def test_whatever_dies_at_whatever_request_a_history_comes_to_the_same_end(
         next_second()
         process = Process(rng.randrange(1, 90), after_sending=rng.random() < 0.5)
         with suppress(KilledError), living(process, exporting.native.service.proxy.endpoint, monkeypatch):
-            brought_up(opened(str(run_id)), base="export")
+            brought_up(opened(str(run_id)))
         kills += process.is_doomed
         run_id += rng.randrange(2)  # else it is the same run's next attempt
 
     next_second()
-    brought_up(opened("last"), base="export")
+    brought_up(opened("last"))
 
     assert kills >= 7
     assert exporting.exported_once()

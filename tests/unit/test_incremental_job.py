@@ -92,18 +92,18 @@ def test_every_key_reaches_the_incremental_backup() -> None:
     job = kind_of(
         IncrementalBackupJob,
         to_={"kms_key": "alias/backups"},
-        changes={"by": "export", "on_gap": "full"},
-        base="scan",
+        changes={"by": "stream", "on_gap": "full"},
+        base="export",
         full_every="7d",
-        read={"units": 500},
         segments=16,
         keep={"full": 4, "days": 35},
         bucket_owner="123456789012",
     )
 
-    assert job.changes == Changes(by="export", on_gap="full")
-    assert (job.target.kms_key, job.base, job.full_every) == ("alias/backups", "scan", timedelta(days=7))
-    assert (job.read, job.segments, job.keep) == (Units(500.0), 16, Keep(full=4, days=35))
+    assert job.changes == Changes(by="stream", on_gap="full")
+    assert (job.target.kms_key, job.base, job.full_every) == ("alias/backups", "export", timedelta(days=7))
+    assert (job.segments, job.keep) == (16, Keep(full=4, days=35))
+    assert kind_of(IncrementalBackupJob, read={"units": 500}).read == Units(500.0)
     assert job.bucket_owner == "123456789012"
 
 
@@ -141,12 +141,17 @@ def test_exports_are_put_in_the_targets_region_over_its_connection(changes: dict
     assert job.staged_at == S3At(s3=STAGING, region="us-west-2", connection="aws_oregon")
 
 
-@pytest.mark.parametrize("by", ["stream", "export"])
-@pytest.mark.parametrize("base", ["scan", "export"])
-def test_a_chain_may_take_its_fulls_and_its_changes_either_way(by: str, base: str) -> None:
+@pytest.mark.parametrize(("by", "base"), [("stream", "scan"), ("stream", "export"), ("export", "export")])
+def test_a_chain_by_stream_may_take_its_fulls_either_way(by: str, base: str) -> None:
     job = kind_of(IncrementalBackupJob, changes={"by": by}, base=base)
 
     assert (job.changes.by, job.base) == (by, base)
+
+
+def test_windows_of_exports_begin_with_an_export_unless_said_otherwise() -> None:
+    assert kind_of(IncrementalBackupJob, changes={"by": "export"}).base == "export"
+    assert kind_of(IncrementalJob, changes={"by": "export"}, staging=STAGING).base == "export"
+    assert kind_of(IncrementalJob).base == "scan"
 
 
 @pytest.mark.parametrize(

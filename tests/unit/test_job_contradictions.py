@@ -109,6 +109,10 @@ CASES: dict[str, list[tuple[type[Job], dict[str, Any], str]]] = {
         (IncrementalJob, {"changes": {"by": "export"}}, "- staging: found nothing; allowed: a value, since it is nee"),
         (IncrementalJob, {"base": "export"}, "needed with changes by: export or with base: export; add the key"),
     ],
+    "`base: scan` with changes by export": [
+        (IncrementalJob, {**EXPORT, "base": "scan"}, 'line 13, base: found "scan"; allowed: export with changes by: '),
+        (IncrementalBackupJob, {"changes": {"by": "export"}, "base": "scan"}, "windows of exports do not tell of"),
+    ],
     "`staging` without anything exported": [
         (IncrementalJob, {"staging": STAGING}, "line 12, staging: found"),
         (IncrementalJob, {"staging": STAGING, "base": "scan"}, "allowed: only with changes by: export or with base: "),

@@ -5,7 +5,14 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BeforeValidator, Field, ValidationInfo, ValidatorFunctionWrapHandler, field_validator
+from pydantic import (
+    BeforeValidator,
+    Field,
+    ValidationInfo,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+    field_validator,
+)
 
 from dynamodb_copy.job.changes import Changes
 from dynamodb_copy.job.conditions import ABSENT, read_needed
@@ -19,6 +26,21 @@ from dynamodb_copy.job.values import AccountId, Duration, StagingUri, given, one
 _RUN_FOR = timedelta(hours=1)
 
 _Base = Annotated[Literal["scan", "export"], one_of("scan", "export")]
+
+
+def _base(found: Any, read: ValidatorFunctionWrapHandler, info: ValidationInfo) -> Any:
+    """A window of exports tells nothing of an item that came and went within it, and a scan may have read that item."""
+    changes = info.data.get("changes")
+    is_by_export = changes is not None and changes.by == "export"
+    if found is ABSENT:
+        return "export" if is_by_export else "scan"
+    base = read(found)
+    if is_by_export and base == "scan":
+        raise refusal(
+            "export with changes by: export",
+            "a scan reads items that windows of exports do not tell of: remove this key",
+        )
+    return base
 
 
 class _Incremental(Job):
@@ -48,7 +70,7 @@ class IncrementalJob(_Incremental):
 
     target: IncrementalTarget = Field(alias="to")
     changes: Changes
-    base: _Base = "scan"
+    base: Annotated[_Base, WrapValidator(_base)] = Field(default=ABSENT, validate_default=True)
     staging: StagingUri = Field(default=ABSENT, validate_default=True)
     bucket_owner: AccountId = None
     read: RateValue = Share(0.25)
@@ -118,7 +140,7 @@ class IncrementalBackupJob(_Incremental):
 
     target: BackupTarget = Field(alias="to")
     changes: Changes
-    base: _Base = "scan"
+    base: Annotated[_Base, WrapValidator(_base)] = Field(default=ABSENT, validate_default=True)
     full_every: Annotated[timedelta | None, BeforeValidator(read_duration)] = None
     read: RateValue = Share(0.25)
     segments: Segments = "auto"
