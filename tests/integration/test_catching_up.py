@@ -100,6 +100,20 @@ def test_on_gap_full_starts_over_and_deletes_what_the_source_lost(filled: Pair) 
     assert filled.target.items() == filled.source.items()
 
 
+def test_starting_over_deletes_nothing_from_a_target_that_may_hold_what_is_not_the_sources(filled: Pair) -> None:
+    brought_up(incremental_run(filled, "1"))
+    filled.target.put(item_of(9999))
+    replace_stream(filled)
+    filled.source.put(item_of(7, note={"S": "changed"}))
+
+    changes = {"by": "stream", "enable": True, "on_gap": "full"}
+    brought_up(incremental_run(filled, "2", changes=changes, to_={"existing": "allow"}))
+
+    there = {item["id"]["S"]: item for item in filled.target.items()}
+    assert there["item-00007"]["note"] == {"S": "changed"}
+    assert "item-09999" in there
+
+
 def test_a_third_reader_of_a_stream_is_refused_with_the_names_of_the_others(filled: Pair) -> None:
     for number in (1, 2):
         brought_up(incremental_run(filled, str(number), to_={"table": f"{filled.table}-{number}"}))

@@ -126,9 +126,12 @@ def _left_over(changes: AnyContext, feed: Feed, position: Position) -> Position:
 
 
 def _based(context: AnyContext, base: Plan, position: Position) -> Position:
-    """The position once the base is whole: what the source does not have is deleted where a base starts over."""
+    """The position once the base is whole: what the source does not have is deleted where a base starts over.
+
+    With `existing: allow` nothing is: the target may hold what was never the source's.
+    """
     read = sum(fence_out_segments(context, base), Tally())
-    if not position.is_fresh:
+    if not position.is_fresh and context.job.target.existing == "refuse":
         purge(context, base)
     if context.job.base == "export":
         based = exported_full(context, base.target_arn, position).consistent.timestamp()
