@@ -12,7 +12,7 @@ UV := $(BIN)/uv
 
 export PYTHONPATH := $(CURDIR)/include:$(CURDIR)/plugins:$(CURDIR)/tests
 
-.PHONY: help setup lint test test-integration demo up bench chaos lock clean
+.PHONY: help setup lint test test-units test-integration demo up bench chaos lock clean
 
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z.-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -22,8 +22,12 @@ setup: $(VENV)/.synced $(EMULATORS)/.synced ## Build .venv and the emulators' en
 lint: setup ## Run every pre-commit hook: format, lint, types, layers, whitespace, secrets
 	$(BIN)/pre-commit run --all-files --show-diff-on-failure
 
+# Tests that start emulators mostly wait: the others run beside them.
 test: lint ## Lint, then run all tests but the slow ones: what CI runs
-	$(BIN)/pytest -m "not slow"
+	$(MAKE) --jobs=2 --keep-going $(if $(filter output-sync,$(.FEATURES)),--output-sync=line) test-integration test-units
+
+test-units: setup ## Run only the tests that start nothing
+	$(BIN)/pytest -m "not integration and not slow"
 
 test-integration: setup ## Run only the tests that start emulators or Airflow
 	$(BIN)/pytest -m "integration and not slow"
