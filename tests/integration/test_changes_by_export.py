@@ -361,6 +361,9 @@ def test_whatever_dies_at_whatever_request_a_history_comes_to_the_same_end(
 ) -> None:
     rng = random.Random(kind)  # noqa: S311 - no secret
     opened = partial(getattr(exporting, kind), base="export")
+    beginning = opened("1")
+    beginning.prepare()
+    beginning.base_is_exported()  # the fake's exports are of when they are asked for; AWS's are of their moment
     run_id, kills = 1, 0
     for _ in range(10):
         rewrite(exporting.pair.source, rng)
