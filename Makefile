@@ -24,7 +24,7 @@ lint: setup ## Run every pre-commit hook: format, lint, types, layers, whitespac
 
 # Tests that start emulators mostly wait: the others run beside them.
 test: lint ## Lint, then run all tests but the slow ones: what CI runs
-	$(MAKE) --jobs=2 --keep-going $(if $(filter output-sync,$(.FEATURES)),--output-sync=line) test-integration test-units
+	$(MAKE) --jobs=2 --keep-going test-integration test-units
 
 test-units: setup ## Run only the tests that start nothing
 	$(BIN)/pytest -m "not integration and not slow"
