@@ -23,6 +23,7 @@ from stored_chains import (
     applied,
     mark_at,
     micros_of,
+    write_described_export,
     write_full,
     write_increment,
     write_native_full,
@@ -83,11 +84,11 @@ def store_by_stream(bucket: Bucket, history: History, cuts: Sequence[float], *, 
 
 
 def store_by_windows(bucket: Bucket, history: History, cuts: Sequence[float], *, native_full: bool = True) -> None:
-    """A full export of minute 0, or a full backup of ours, and an incremental export for each window."""
+    """A full export of minute 0, with our files beside it or without, and an incremental export for each window."""
     if native_full:
         write_native_full(bucket, history.before, 0)
     else:
-        write_full(bucket, history.before, 0)
+        write_described_export(bucket, history.before, 0)
     for start, end in zip([0, *cuts], cuts, strict=False):
         history.folders.append(write_window(bucket, history.between(start, end), start, end))
 

@@ -61,11 +61,22 @@ def write_full(
     written = write_backup(bucket, [items[::2], items[1::2]], export)
     if mark is None:
         return written
-    content = bucket.read(f"{export.folder}/backup.json", most_bytes=1 << 30)
-    details = replace(manifest.read_details(content or b"", "backup.json"), mark=mark)
-    for name, changed in manifest_writer.with_details_checksum(manifest_writer.details_json(details)):
-        bucket.put(f"{export.folder}/{name}", changed)
+    _describe(bucket, export.folder, mark=mark)
     return replace(written, root=_root(bucket, export.folder))
+
+
+def write_described_export(bucket: Bucket, items: Sequence[Item], minute: float) -> Written:
+    """A full export beside which this product has put what a table needs to be made again."""
+    written = write_full(bucket, items, minute, took=0.0)
+    _describe(bucket, written.folder, engine="export")
+    return replace(written, root=_root(bucket, written.folder))
+
+
+def _describe(bucket: Bucket, folder: str, **changes: Any) -> None:
+    content = bucket.read(f"{folder}/backup.json", most_bytes=1 << 30)
+    details = replace(manifest.read_details(content or b"", "backup.json"), **changes)
+    for name, changed in manifest_writer.with_details_checksum(manifest_writer.details_json(details)):
+        bucket.put(f"{folder}/{name}", changed)
 
 
 def write_native_full(bucket: Bucket, items: Sequence[Item], minute: float) -> str:
