@@ -8,8 +8,9 @@ from datetime import datetime
 
 from dynamodb_copy.aws.objects import Bucket
 from dynamodb_copy.catalogue import Backup, entries, looked_at
+from dynamodb_copy.chain import mark_of
 from dynamodb_copy.chain_report import ChainReport, Problem
-from dynamodb_copy.chains import KnownRoot, Shelf, mark_of
+from dynamodb_copy.chains import KnownRoot, Shelf
 from dynamodb_copy.contiguity import IncrementSequence
 from dynamodb_copy.errors import BackupRefusedError
 from dynamodb_copy.sources.data_files import DataFile, StoredFile

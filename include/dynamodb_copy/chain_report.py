@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, NamedTuple
 
-from dynamodb_copy.report import render_rows
+from dynamodb_copy.report_text import render_rows
 
 ProblemKind = Literal["gap", "overlap", "fork", "late", "unsealed", "damaged", "part", "foreign", "no full"]
 

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from datetime import timedelta
 from typing import Any
 
-from dynamodb_copy.report import render_rows
+from dynamodb_copy.report_text import render_rows
 
 
 @dataclass(frozen=True, slots=True)

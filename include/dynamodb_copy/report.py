@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from io import StringIO
 from typing import Any, Literal
 
 from rich import box
-from rich.console import Console, RenderableType
 from rich.filesize import decimal
 from rich.table import Table
 
 from dynamodb_copy.model import BUCKETS
+from dynamodb_copy.report_text import labelled, text_of
 
 Outcome = Literal["equal", "superset", "differs", "not verified", "sealed"]
 Mode = Literal["none", "count", "content", "checksums", "changed"]
 
-_WIDTH_COLUMNS = 100
 _ROWS_MAX = 32
 _SLOWEST_ROWS = 10
 _TOTALS = ("items", "bytes", "read_units", "write_units", "throttles", "retries", "seconds", "items_per_second")
@@ -54,7 +52,7 @@ class Verdict:
 
     def render(self) -> str:
         """Return the verdict as readable lines of at most 100 columns."""
-        return _text([self.headline, _labelled(_verdict_rows(self))])
+        return text_of([self.headline, labelled(_verdict_rows(self))])
 
     @property
     def headline(self) -> str:
@@ -158,12 +156,7 @@ class Report:
         of_what = "of the changes" if self.up_to else "items of the target that the source does not have"
         deleted = ("deleted", f"{self.deleted:,} {of_what}")
         closing = [*_verdict_rows(self.verdict), deleted, *_list_rows("notes", self.notes)]
-        return _text([headline, "", _labelled(_opening_rows(self)), _segments(self.segments), _labelled(closing)])
-
-
-def render_rows(headline: str, rows: Iterable[tuple[str, str]]) -> str:
-    """Return a headline and labelled lines in the form that reports have."""
-    return _text([headline, _labelled(rows)])
+        return text_of([headline, "", labelled(_opening_rows(self)), _segments(self.segments), labelled(closing)])
 
 
 def _seconds_between(start: str, end: str) -> float:
@@ -204,26 +197,6 @@ def _verdict_rows(verdict: Verdict) -> list[tuple[str, str]]:
 
 def _list_rows(label: str, values: Sequence[str]) -> list[tuple[str, str]]:
     return [(label if place == 0 else "", value) for place, value in enumerate(values)]
-
-
-def _text(parts: Iterable[RenderableType]) -> str:
-    # A console without markup: names and notes may hold square brackets.
-    console = Console(
-        file=StringIO(), width=_WIDTH_COLUMNS, color_system=None, markup=False, emoji=False, highlight=False
-    )
-    with console.capture() as capture:
-        for part in parts:
-            console.print(part)
-    return "\n".join(line.rstrip() for line in capture.get().splitlines())
-
-
-def _labelled(rows: Iterable[tuple[str, str]]) -> Table:
-    grid = Table.grid(padding=(0, 2))
-    grid.add_column(no_wrap=True, min_width=9)
-    grid.add_column(overflow="fold")
-    for label, value in rows:
-        grid.add_row(label, value)
-    return grid
 
 
 def _segments(segments: Sequence[SegmentReport]) -> Table:

@@ -14,8 +14,9 @@ from dynamodb_copy.assembly import IncrementalBackupRun, IncrementalRun, open_ru
 from dynamodb_copy.aws.backoff import Clock
 from dynamodb_copy.aws.clients import Connect
 from dynamodb_copy.aws.objects import Bucket
+from dynamodb_copy.chain import Chain
 from dynamodb_copy.chain_check import check_chain
-from dynamodb_copy.chains import Chain, chain_for
+from dynamodb_copy.chains import chain_for
 from dynamodb_copy.phases import export_feed
 from dynamodb_copy.report import Report
 from dynamodb_copy.windows import windows

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from dynamodb_copy.chains import end_of
+from dynamodb_copy.chain import end_of
 from dynamodb_copy.errors import BackupRefusedError, ChangesLostError
 from integration.chains import restored
 from integration.exports import (

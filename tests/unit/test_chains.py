@@ -11,7 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from arbitrary_items import KEYS, brief
-from dynamodb_copy.chains import Chain, chain_for, open_increment
+from dynamodb_copy.catalogue import open_increment
+from dynamodb_copy.chain import Chain
+from dynamodb_copy.chains import chain_for
 from dynamodb_copy.errors import BackupRefusedError
 from dynamodb_copy.formats.manifest import md5_of
 from dynamodb_copy.formats.marks import Mark

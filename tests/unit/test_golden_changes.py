@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from dynamodb_copy.chain import Chain
 from dynamodb_copy.chain_check import check_chain
-from dynamodb_copy.chains import Chain, chain_for
+from dynamodb_copy.chains import chain_for
 from dynamodb_copy.formats.dynamodb_json import canonical_item
 from dynamodb_copy.model import Delete, KeySchema, Put
 from dynamodb_copy.sources.increments import Increments

@@ -5,7 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from dynamodb_copy.report import Report, SegmentReport, Verdict, render_rows
+from dynamodb_copy.report import Report, SegmentReport, Verdict
+from dynamodb_copy.report_text import render_rows
 
 EQUAL = Verdict(
     outcome="equal",

@@ -14,7 +14,7 @@ from rich.filesize import decimal
 from dynamodb_copy.assembly import BackupForecast, ChainForecast, ChangesForecast, Forecast, RestoreForecast
 from dynamodb_copy.cli.outside import Outcome, Surroundings, before_anything_is_touched
 from dynamodb_copy.job import BackupJob, CopyJob, DrillJob, IncrementalBackupJob, IncrementalJob, Job, RestoreJob
-from dynamodb_copy.report import render_rows
+from dynamodb_copy.report_text import render_rows
 
 _Rows = list[tuple[str, str]]
 

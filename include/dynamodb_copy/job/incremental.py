@@ -53,7 +53,7 @@ class _Incremental(Job):
 
     @field_validator("catch_up")
     @classmethod
-    def _knows_what_to_catch_up(cls, catch_up: bool, info: ValidationInfo) -> bool:  # noqa: ARG003, FBT001
+    def _knows_what_to_catch_up(cls, catch_up: bool, info: ValidationInfo) -> bool:  # noqa: ARG003, FBT001 - pydantic calls it
         """Take the place of the check for other kinds; pydantic calls it."""
         if catch_up:
             raise refusal("false", "the next run takes all changes that missed runs would have taken: remove this key")

@@ -12,13 +12,13 @@ from typing import Any
 import orjson
 
 from dynamodb_copy.aws.faults import ResourceMissingError
-from dynamodb_copy.catalogue import Backup, entries, newest
-from dynamodb_copy.chains import Increment, open_increment
+from dynamodb_copy.catalogue import Backup, entries, newest, open_increment
 from dynamodb_copy.errors import BackupRefusedError
 from dynamodb_copy.job import S3At
 from dynamodb_copy.phases.context import AnyContext
 from dynamodb_copy.phases.finding import Found, described, find, known_root, opened
 from dynamodb_copy.state.rows import RUN_DAYS, Row, RowKey, expiry
+from dynamodb_copy.stored_increment import Increment
 
 _THREADS = 16
 

@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 from uuid import uuid4
 
 from dynamodb_copy.catalogue import Backup
-from dynamodb_copy.chains import Increment
 from dynamodb_copy.formats.fingerprints import Fingerprints
 from dynamodb_copy.job import BackupJob, IncrementalBackupJob, IncrementalJob, RestoreJob
 from dynamodb_copy.phases.choosing import backup_of, chosen, increments_of
@@ -28,6 +27,7 @@ from dynamodb_copy.sources.increments import Increments
 from dynamodb_copy.sources.native_export import NativeExport
 from dynamodb_copy.sources.table_scan import TableScan, whole_items
 from dynamodb_copy.state.plans import Plan
+from dynamodb_copy.stored_increment import Increment
 
 
 def source_of(

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from dynamodb_copy.aws.objects import Bucket
 from dynamodb_copy.catalogue import Entry, entries, open_backup
-from dynamodb_copy.chains import mark_of
+from dynamodb_copy.chain import mark_of
 from dynamodb_copy.errors import ExpirySuspendedError
 from dynamodb_copy.formats.manifest import DETAILS, FILE_BYTES, FILES, SUMMARY, read_files
 from dynamodb_copy.job import IncrementalBackupJob, Keep

@@ -6,8 +6,7 @@ from collections.abc import Sequence
 
 from dynamodb_copy.aws.exports import describe_export
 from dynamodb_copy.aws.objects import Bucket
-from dynamodb_copy.catalogue import Backup, exports_folder, open_backup
-from dynamodb_copy.chains import Increment, open_increment
+from dynamodb_copy.catalogue import Backup, exports_folder, open_backup, open_increment
 from dynamodb_copy.errors import RunIncompleteError
 from dynamodb_copy.formats.manifest import SUMMARY
 from dynamodb_copy.job import IncrementalBackupJob, S3At
@@ -16,6 +15,7 @@ from dynamodb_copy.state.claims import target_partition
 from dynamodb_copy.state.positions import Position
 from dynamodb_copy.state.rows import RowKey
 from dynamodb_copy.state.service_jobs import arn_of
+from dynamodb_copy.stored_increment import Increment
 
 
 def exports_place(context: AnyContext) -> S3At:

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from dynamodb_copy.catalogue import Backup, Entry, check_parts_are_there, entries, newest, open_backup
-from dynamodb_copy.chains import Chain, Increment, chain_for
+from dynamodb_copy.chain import Chain
+from dynamodb_copy.chains import chain_for
 from dynamodb_copy.errors import BackupRefusedError
 from dynamodb_copy.job import RestoreJob, S3At
 from dynamodb_copy.phases.context import AnyContext
 from dynamodb_copy.phases.listing import item_bytes
 from dynamodb_copy.state.seals import root_of
+from dynamodb_copy.stored_increment import Increment
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,6 @@ from datetime import datetime
 
 from dynamodb_copy.aws.tables import Table, describe
 from dynamodb_copy.catalogue import Backup
-from dynamodb_copy.chains import Increment
 from dynamodb_copy.errors import BackupRefusedError, TableError, TargetRefusedError
 from dynamodb_copy.job.rehearsals import rehearsal_of
 from dynamodb_copy.phases.context import AnyContext, DrillContext, RestoreContext
@@ -17,6 +16,7 @@ from dynamodb_copy.phases.planning import write_limits
 from dynamodb_copy.phases.prepare import check_encryption, check_keys
 from dynamodb_copy.phases.restoring import check_ownership, described_by, segments_of
 from dynamodb_copy.phases.scratch import scratch_name
+from dynamodb_copy.stored_increment import Increment
 
 _BYTES_PER_WRITE_UNIT = 1024
 _IMPORTED = "engine: import: the service makes the table, and no write capacity is used"

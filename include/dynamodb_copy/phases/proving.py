@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import orjson
 
-from dynamodb_copy.chains import Increment
 from dynamodb_copy.errors import ContentDiffersError
 from dynamodb_copy.formats.increment_manifest import TableState
 from dynamodb_copy.formats.json_values import digest
@@ -23,6 +22,7 @@ from dynamodb_copy.report import Verdict
 from dynamodb_copy.state.plans import Plan
 from dynamodb_copy.state.rows import RUN_DAYS, RowKey, expiry
 from dynamodb_copy.state.seals import remember_state, state_of
+from dynamodb_copy.stored_increment import Increment
 
 
 @dataclass(frozen=True, slots=True)

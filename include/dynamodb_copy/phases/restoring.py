@@ -8,7 +8,6 @@ from typing import Any
 from dynamodb_copy.aws.table_creation import create_like
 from dynamodb_copy.aws.tables import Table, describe, tag, tags, ttl_attribute, untag
 from dynamodb_copy.catalogue import Backup, check_parts_are_there
-from dynamodb_copy.chains import Increment
 from dynamodb_copy.errors import (
     PermanentError,
     RunIncompleteError,
@@ -35,6 +34,7 @@ from dynamodb_copy.phases.verifying import load_verdict
 from dynamodb_copy.report import Report
 from dynamodb_copy.state.claims import Claim, claim, claim_on
 from dynamodb_copy.state.plans import Plan, find_plan, store_plan
+from dynamodb_copy.stored_increment import Increment
 
 TAGS_TAG = "dynamodb-copy:tags-after-verify"
 """On a table that a restore created: the backup whose tags it gets once it was verified."""

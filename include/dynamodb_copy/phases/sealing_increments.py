@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from hashlib import sha256
 
-from dynamodb_copy.catalogue import check_parts_are_there, exports_folder, open_backup
-from dynamodb_copy.chains import Increment, open_increment
+from dynamodb_copy.catalogue import check_parts_are_there, exports_folder, open_backup, open_increment
 from dynamodb_copy.errors import RunIncompleteError
 from dynamodb_copy.formats import increment_writer, manifest, manifest_writer
 from dynamodb_copy.formats.increment_manifest import IncrementDetails, IncrementPart, TableState
@@ -28,6 +27,7 @@ from dynamodb_copy.state.plans import Plan
 from dynamodb_copy.state.positions import Position
 from dynamodb_copy.state.rows import RUN_DAYS, RowKey, expiry
 from dynamodb_copy.state.seals import remember_root, state_of
+from dynamodb_copy.stored_increment import Increment
 
 _STATEMENT = (
     "Each part's SHA-256 was verified by S3 when it was stored, and the increment begins where the one before it ends. "
