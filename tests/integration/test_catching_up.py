@@ -114,6 +114,18 @@ def test_starting_over_deletes_nothing_from_a_target_that_may_hold_what_is_not_t
     assert "item-09999" in there
 
 
+def test_what_was_applied_before_the_source_went_dark_is_sealed(filled: Pair) -> None:
+    brought_up(incremental_run(filled, "1"))
+    filled.source.put(item_of(7, note={"S": "the last word"}))
+    run = caught_up(incremental_run(filled, "2"))
+
+    with filled.observed("aws_virginia") as proxy, proxy.refusing_connections():
+        report = run.seal()
+
+    assert report.items == 1
+    assert filled.target.items() == filled.source.items()
+
+
 def test_a_third_reader_of_a_stream_is_refused_with_the_names_of_the_others(filled: Pair) -> None:
     for number in (1, 2):
         brought_up(incremental_run(filled, str(number), to_={"table": f"{filled.table}-{number}"}))

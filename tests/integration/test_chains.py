@@ -149,6 +149,19 @@ def test_a_chain_that_is_no_longer_kept_goes_with_its_increments_and_their_parts
     assert all(key.rpartition("/")[2].startswith(increments[0]) for key in parts)
 
 
+def test_what_was_stored_before_the_source_went_dark_is_sealed_and_can_be_restored(store: Store) -> None:
+    extended(chain_run(store, "1"))
+    store.pair.source.put(item_of(5, note={"S": "the last word"}))
+    run = stored_changes(chain_run(store, "2"))
+
+    with store.pair.observed("aws_virginia") as proxy, proxy.refusing_connections():
+        run.seal()
+
+    _, increments = chain_of(store)
+    (line,) = lines_of(store, increments[-1])
+    assert line["NewImage"]["note"] == {"S": "the last word"}
+
+
 def test_a_prefix_of_another_tables_backups_is_refused(store: Store) -> None:
     extended(chain_run(store, "1"))
     store.pair.source.client.create_table(

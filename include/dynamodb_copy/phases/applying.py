@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from dynamodb_copy.engine import copy_segment
 from dynamodb_copy.model import Checkpoint, Segment, Tally
+from dynamodb_copy.phases.advancing import advanced
 from dynamodb_copy.phases.context import AnyContext
 from dynamodb_copy.phases.copying import Progress, announced, check_tables, fence_out_segments, leased
 from dynamodb_copy.phases.ends import sink_of
@@ -60,8 +61,7 @@ def seal(context: AnyContext, base: Plan, plan: Plan) -> Report:
     if is_mine:
         if plan.segment_count:
             fence_out_segments(context, plan)
-        feed = feed_of(context, readable_source(context))
-        position = moved(context, plan, replace(feed.after(position, checkpoints), under_way=""), position)
+        position = moved(context, plan, replace(advanced(position, checkpoints), under_way=""), position)
     whole = replace(context, stage="")
     if position.is_consistent:
         enable_ttl_after_verify(whole, base)

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 from dynamodb_copy.aws.tables import Table
 from dynamodb_copy.errors import TableError
-from dynamodb_copy.model import Checkpoint
 from dynamodb_copy.phases.context import AnyContext
 from dynamodb_copy.phases.moments import time_at_source
 from dynamodb_copy.phases.planning import resolved, segment_count
@@ -89,11 +87,6 @@ class AttributeFeed:
             limiter=lambda: self._context.limiter("read", plan.read_units),
             index=self._index(),
         )
-
-    def after(self, position: Position, reached: Sequence[Checkpoint]) -> Position:
-        """The window's end once all of it was read; a window that was cut short is read again from its begin."""
-        done = bool(reached) and all(checkpoint.done for checkpoint in reached)
-        return replace(position, up_to=position.until) if done else position
 
     def _index(self) -> Index | None:
         """The index that is queried, if one is."""

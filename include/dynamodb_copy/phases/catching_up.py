@@ -13,6 +13,7 @@ from dynamodb_copy.aws.tables import Table, describe
 from dynamodb_copy.errors import ChangesLostError, TargetBusyError
 from dynamodb_copy.model import Tally
 from dynamodb_copy.phases import prepare as preparing
+from dynamodb_copy.phases.advancing import advanced
 from dynamodb_copy.phases.context import AnyContext
 from dynamodb_copy.phases.copying import fence_out_segments
 from dynamodb_copy.phases.exported import exported_full
@@ -96,7 +97,7 @@ def hand_over(context: AnyContext, base: Plan) -> Plan:
     position = required_position(context, base.target_arn)
     if position.under_way != changes.run:
         feed = feed_of(context, readable_source(context))
-        position = moved(context, base, _left_over(changes, feed, position), position)
+        position = moved(context, base, _left_over(changes, position), position)
         if position.based is None:
             position = _based(context, base, position)
         following = replace(feed.follow(position), under_way=changes.run)
@@ -119,10 +120,10 @@ def _begun(context: AnyContext, feed: Feed, source: Table, reason: str) -> Posit
     return begun
 
 
-def _left_over(changes: AnyContext, feed: Feed, position: Position) -> Position:
+def _left_over(changes: AnyContext, position: Position) -> Position:
     """Where the run that was under way has come to; none of its attempts can send any more."""
     checkpoints = left_behind(changes, position)
-    return replace(feed.after(position, checkpoints) if checkpoints else position, under_way="")
+    return replace(advanced(position, checkpoints) if checkpoints else position, under_way="")
 
 
 def _based(context: AnyContext, base: Plan, position: Position) -> Position:

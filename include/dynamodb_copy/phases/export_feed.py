@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
 
@@ -10,7 +9,6 @@ from dynamodb_copy.aws.exports import RecoveryWindow, recovery_window
 from dynamodb_copy.aws.tables import Table
 from dynamodb_copy.errors import ChangesLostError
 from dynamodb_copy.job import IncrementalBackupJob
-from dynamodb_copy.model import Checkpoint
 from dynamodb_copy.phases.context import AnyContext
 from dynamodb_copy.phases.exported import exported_windows, exports_place
 from dynamodb_copy.phases.positioning import required_position
@@ -82,12 +80,6 @@ class ExportFeed:
         """The exports of the run's windows, in order."""
         arns = started_windows(self._context, plan.target_arn, position.windows)
         return Increments(exported_windows(self._context, arns), plan.keys, plan.segment_count)
-
-    def after(self, position: Position, reached: Sequence[Checkpoint]) -> Position:
-        """The last window's end once all were applied; else they are applied again, which changes nothing."""
-        if not (position.windows and reached and all(checkpoint.done for checkpoint in reached)):
-            return position
-        return replace(position, up_to=float(position.windows[-1][1]), windows=())
 
     @cached_property
     def _recovery(self) -> RecoveryWindow:

@@ -30,7 +30,7 @@ from dynamodb_copy.phases.gaps import identity_gap
 from dynamodb_copy.phases.moments import end_of_scan
 from dynamodb_copy.phases.positioning import left_behind, moved, required_position
 from dynamodb_copy.phases.prepare import may_be_scanned, readable_source
-from dynamodb_copy.phases.sealing_increments import abandon, mark_after, sealed_on
+from dynamodb_copy.phases.sealing_increments import abandon, begin_increment, mark_after, sealed_on
 from dynamodb_copy.state.plans import Plan, find_plan, store_plan
 from dynamodb_copy.state.positions import Position, move, position_of
 
@@ -104,8 +104,10 @@ def hand_over(context: AnyContext, base: Plan) -> Plan:
         feed = feed_of(context, readable_source(context))
         if position.based is None:
             position = _based(context, base, position)
-        position = _taken_over(changes, base, feed, position)
+        position = _taken_over(changes, base, position)
         position = moved(context, base, replace(feed.follow(position), under_way=changes.run), position)
+    if position.by == "stream":
+        begin_increment(changes, readable_source(context))
     return store_plan(changes.rows, changes.run, _plan_of_changes(changes, base, position))
 
 
@@ -178,7 +180,7 @@ def _mark(context: AnyContext, position: Position) -> Mark:
     return stream_mark(time, position.frontier) if position.by == "stream" else Mark(time)
 
 
-def _taken_over(changes: AnyContext, base: Plan, feed: Feed, position: Position) -> Position:
+def _taken_over(changes: AnyContext, base: Plan, position: Position) -> Position:
     """Seal what an earlier run had stored to its end; leave out, and delete, what it had not."""
     if not position.under_way:
         return position
@@ -187,7 +189,7 @@ def _taken_over(changes: AnyContext, base: Plan, feed: Feed, position: Position)
         earlier = replace(changes, part_of=position.under_way, stage="")
         plan = find_plan(changes.rows, position.under_way)
         if plan is not None:
-            position = sealed_on(earlier, plan, feed, position)
+            position = sealed_on(earlier, plan, position)
     else:
         abandon(changes, position.under_way)
     return moved(changes, base, replace(position, under_way=""), position)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Protocol
 
 from dynamodb_copy.aws.tables import Table
-from dynamodb_copy.model import Checkpoint
 from dynamodb_copy.phases.attribute_feed import AttributeFeed
 from dynamodb_copy.phases.context import AnyContext
 from dynamodb_copy.phases.export_feed import ExportFeed
@@ -45,9 +43,6 @@ class Feed(Protocol):
 
     def source(self, position: Position, plan: Plan) -> Source:
         """What the run under way reads."""
-
-    def after(self, position: Position, reached: Sequence[Checkpoint]) -> Position:
-        """The position after the segments of the run under way have come so far, all of them or not."""
 
 
 def feed_of(context: AnyContext, table: Table) -> Feed:

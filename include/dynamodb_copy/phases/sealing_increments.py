@@ -6,18 +6,19 @@ from collections.abc import Sequence
 from dataclasses import replace
 from hashlib import sha256
 
+from dynamodb_copy.aws.tables import Table
 from dynamodb_copy.catalogue import check_parts_are_there, exports_folder, open_backup, open_increment
 from dynamodb_copy.errors import RunIncompleteError
 from dynamodb_copy.formats import increment_writer, manifest, manifest_writer
 from dynamodb_copy.formats.increment_manifest import IncrementDetails, IncrementPart, TableState
 from dynamodb_copy.formats.marks import Mark, stream_mark
 from dynamodb_copy.model import Checkpoint, Part, Tally
-from dynamodb_copy.phases.backing_up import bucket_of, ended, id_of, place_of, sweep
+from dynamodb_copy.phases.advancing import advanced
+from dynamodb_copy.phases.backing_up import begin_folder, bucket_of, ended, id_of, place_of, sweep
 from dynamodb_copy.phases.context import AnyContext
 from dynamodb_copy.phases.copying import fence_out_segments
 from dynamodb_copy.phases.exported import exported_windows
 from dynamodb_copy.phases.exporting import file_of, table_file
-from dynamodb_copy.phases.feeds import Feed, feed_of
 from dynamodb_copy.phases.positioning import moved, reached, required_position
 from dynamodb_copy.phases.prepare import readable_source
 from dynamodb_copy.phases.sealing import segment_report, store
@@ -47,8 +48,7 @@ def seal(context: AnyContext, base: Plan, plan: Plan) -> Report:
         if plan.segment_count:
             fence_out_segments(context, plan)
         exported += _exported_windows(context, plan, position)
-        feed = feed_of(context, readable_source(context))
-        position = moved(context, plan, replace(sealed_on(context, plan, feed, position), under_way=""), position)
+        position = moved(context, plan, replace(sealed_on(context, plan, position), under_way=""), position)
     checkpoints = reached(context, context.run, plan.segment_count)
     whole = replace(context, stage="")
     before = reached(whole, whole.run, base.segment_count)
@@ -82,14 +82,14 @@ def _exported_windows(context: AnyContext, plan: Plan, position: Position) -> li
     ]
 
 
-def sealed_on(context: AnyContext, plan: Plan, feed: Feed, position: Position) -> Position:
+def sealed_on(context: AnyContext, plan: Plan, position: Position) -> Position:
     """Seal what a run whose segments are all done has stored; return the position after it. Writes the same again."""
     if position.by == "stream":
-        return _stream_increment(context, plan, feed, position)
+        return _stream_increment(context, plan, position)
     arns = started_windows(context, plan.target_arn, position.windows)
     for increment in exported_windows(context, arns):
         position = _exported_increment(context, increment, position)
-    return feed.after(position, [Checkpoint(done=True)])
+    return advanced(position, [Checkpoint(done=True)])
 
 
 def abandon(context: AnyContext, run: str) -> None:
@@ -97,9 +97,15 @@ def abandon(context: AnyContext, run: str) -> None:
     row = context.rows.get(_id_key(run))
     if row is None:
         return
-    bucket, start = bucket_of(context), f"{data_folder(context)}/{row['id']['S']}-"
-    bucket.abort_uploads(start)
-    bucket.delete([found.key for found in bucket.objects(start)])
+    bucket, stored_id = bucket_of(context), row["id"]["S"]
+    bucket.abort_uploads(f"{data_folder(context)}/{stored_id}-")
+    for start in (f"{data_folder(context)}/{stored_id}-", f"{exports_folder(context.job.target.prefix)}{stored_id}/"):
+        bucket.delete([found.key for found in bucket.objects(start)])
+
+
+def begin_increment(context: AnyContext, source: Table) -> None:
+    """Write what the table is into the folder of the run's increment: at its seal the source may be dark."""
+    begin_folder(context, f"{exports_folder(context.job.target.prefix)}{increment_id(context)}", source)
 
 
 def increment_id(context: AnyContext) -> str:
@@ -121,9 +127,9 @@ def mark_after(context: AnyContext, chain_id: str) -> Mark:
     return details.end if isinstance(details, IncrementDetails) else details
 
 
-def _stream_increment(context: AnyContext, plan: Plan, feed: Feed, position: Position) -> Position:
+def _stream_increment(context: AnyContext, plan: Plan, position: Position) -> Position:
     checkpoints = reached(context, context.run, plan.segment_count)
-    after = feed.after(position, checkpoints)
+    after = advanced(position, checkpoints)
     parts = [part for checkpoint in checkpoints for part in checkpoint.parts]
     read = sum([checkpoint.tally for checkpoint in checkpoints], Tally())
     bucket, made = bucket_of(context), increment_id(context)
@@ -153,8 +159,7 @@ def _write(context: AnyContext, plan: Plan, details: IncrementDetails, parts: Se
     """Write the files that describe the increment, the summary last; before it, its root hash is remembered."""
     bucket, parent = bucket_of(context), exports_folder(context.job.target.prefix)
     folder = f"{parent}{details.id}"
-    bucket.put(f"{folder}/_started", b"")
-    table = table_file(context, bucket, folder, readable_source(context))
+    table = file_of(bucket, folder, manifest.TABLE)
     files = manifest_writer.files_json(parts, parent.removesuffix("/"))
     named = {manifest.FILES: manifest.sha256_of(files), manifest.TABLE: manifest.sha256_of(table)}
     place = context.job.target

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -14,7 +13,6 @@ from dynamodb_copy.aws.tables import Table, described, enable_stream
 from dynamodb_copy.errors import ServiceUnavailableError, TableError, TargetRefusedError
 from dynamodb_copy.job import IncrementalBackupJob
 from dynamodb_copy.lineage import advance, groups, leaves, lost, unaccounted
-from dynamodb_copy.model import Checkpoint
 from dynamodb_copy.phases.context import AnyContext
 from dynamodb_copy.ports import Source
 from dynamodb_copy.sources import stream_lanes
@@ -129,13 +127,6 @@ class StreamFeed:
             skip_ttl=not self._needs_old and self._context.job.ttl == "skip",
             with_old=self._needs_old,
         )
-
-    def after(self, position: Position, reached: Sequence[Checkpoint]) -> Position:
-        """Each segment where it has come to; the target holds what all of them have passed on."""
-        ends = [(checkpoint.cursor or {}).get("frontier") for checkpoint in reached]
-        drained = [(checkpoint.cursor or {}).get("drained", position.up_to) for checkpoint in reached]
-        starts = tuple([end or start for end, start in zip(ends, position.starts, strict=True)])
-        return replace(position, starts=starts, up_to=max(position.up_to, min(drained, default=position.up_to)))
 
     @property
     def _needs_old(self) -> bool:

@@ -9,6 +9,7 @@ import pytest
 from dynamodb_copy.errors import ServiceUnavailableError, TableError, TargetRefusedError
 from dynamodb_copy.job import IncrementalBackupJob, IncrementalJob
 from dynamodb_copy.model import Checkpoint
+from dynamodb_copy.phases.advancing import advanced
 from dynamodb_copy.phases.stream_feed import StreamFeed
 from dynamodb_copy.sources.stream_lanes import SAFE_SECONDS
 from dynamodb_copy.state.readers import other_readers, remember_reader
@@ -224,7 +225,7 @@ def test_a_position_moves_to_where_all_segments_have_come(world: World) -> None:
         Checkpoint({"frontier": {"c": "end"}, "drained": now + 8.0}, done=True),
     ]
 
-    after = feed_of(world).after(position, reached)
+    after = advanced(position, reached)
 
     assert after.starts == ({"a": "7"}, {"b 1": "", "b 2": "4"}, {"c": "end"})
     assert after.up_to == now + 5.0
@@ -234,7 +235,7 @@ def test_a_segment_that_has_not_begun_stays_and_holds_the_moment_back(world: Wor
     position = world.position(starts=({"a": ""}, {"b": "3"}))
     begun = Checkpoint({"frontier": {"a": "7"}, "drained": world.stream.now + 9.0}, done=True)
 
-    after = feed_of(world).after(position, [begun, Checkpoint()])
+    after = advanced(position, [begun, Checkpoint()])
 
     assert after.starts == ({"a": "7"}, {"b": "3"})
     assert after.up_to == position.up_to
@@ -243,6 +244,6 @@ def test_a_segment_that_has_not_begun_stays_and_holds_the_moment_back(world: Wor
 def test_the_moment_never_goes_back(world: World) -> None:
     position = world.position(starts=({"a": ""},))
 
-    after = feed_of(world).after(position, [Checkpoint({"frontier": {"a": "7"}, "drained": position.up_to - 60.0})])
+    after = advanced(position, [Checkpoint({"frontier": {"a": "7"}, "drained": position.up_to - 60.0})])
 
     assert after.up_to == position.up_to
