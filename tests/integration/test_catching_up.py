@@ -117,10 +117,10 @@ def test_starting_over_deletes_nothing_from_a_target_that_may_hold_what_is_not_t
 def test_what_was_applied_before_the_source_went_dark_is_sealed(filled: Pair) -> None:
     brought_up(incremental_run(filled, "1"))
     filled.source.put(item_of(7, note={"S": "the last word"}))
-    run = caught_up(incremental_run(filled, "2"))
+    caught_up(incremental_run(filled, "2"))
 
     with filled.observed("aws_virginia") as proxy, proxy.refusing_connections():
-        report = run.seal()
+        report = incremental_run(filled, "2").seal()
 
     assert report.items == 1
     assert filled.target.items() == filled.source.items()

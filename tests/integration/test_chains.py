@@ -152,10 +152,10 @@ def test_a_chain_that_is_no_longer_kept_goes_with_its_increments_and_their_parts
 def test_what_was_stored_before_the_source_went_dark_is_sealed_and_can_be_restored(store: Store) -> None:
     extended(chain_run(store, "1"))
     store.pair.source.put(item_of(5, note={"S": "the last word"}))
-    run = stored_changes(chain_run(store, "2"))
+    stored_changes(chain_run(store, "2"))
 
     with store.pair.observed("aws_virginia") as proxy, proxy.refusing_connections():
-        run.seal()
+        chain_run(store, "2").seal()
 
     _, increments = chain_of(store)
     (line,) = lines_of(store, increments[-1])
