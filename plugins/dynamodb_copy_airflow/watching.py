@@ -44,12 +44,16 @@ class ListJobsOperator(BaseOperator):
             return [job.name for job in _folder().jobs if isinstance(job, kinds)]
 
 
-class WatchOperator(BaseOperator):
-    """Looks at the runs of one job: how old what its target holds is, and whether a run is missing."""
+class _JobOperator(BaseOperator):
+    """Looks at one job, whose file is read when the task runs."""
 
     def __init__(self, *, job_name: str, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.job_name = job_name
+
+
+class WatchOperator(_JobOperator):
+    """Looks at the runs of one job: how old what its target holds is, and whether a run is missing."""
 
     def execute(self, context: Context) -> None:  # noqa: ARG002 -- Airflow calls it with a context
         """Log the figures, report the lag as a metric.
@@ -67,12 +71,8 @@ class WatchOperator(BaseOperator):
                 _fail_for(_told(looking, watched, hears_of_lateness(job), ("is late", "is well again")))
 
 
-class CheckChainsOperator(BaseOperator):
+class CheckChainsOperator(_JobOperator):
     """Looks at all that one backup job has stored."""
-
-    def __init__(self, *, job_name: str, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.job_name = job_name
 
     def execute(self, context: Context) -> None:  # noqa: ARG002 -- Airflow calls it with a context
         """Log what is there.

@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import replace
-from typing import Any
-
 from dynamodb_copy.job import IncrementalBackupJob
 from dynamodb_copy.model import Segment, Tally
 from dynamodb_copy.phases import expiring, export_feed, extending, sealing_increments, storing
-from dynamodb_copy.phases.context import AnyContext
 from dynamodb_copy.phases.copying import Progress, copy
 from dynamodb_copy.phases.forecasting_changes import ChainForecast, forecast_chain
 from dynamodb_copy.report import Report
 from dynamodb_copy.runs.opened import Run
-from dynamodb_copy.state.plans import Plan, load_plan
+from dynamodb_copy.state.plans import Plan
 
 
 class IncrementalBackupRun(Run[IncrementalBackupJob]):
@@ -75,10 +69,3 @@ class IncrementalBackupRun(Run[IncrementalBackupJob]):
         """Say what would happen; touches nothing."""
         with self._opened() as context:
             return forecast_chain(context)
-
-    @contextmanager
-    def _changes(self) -> Iterator[tuple[AnyContext, Plan]]:
-        """The plan of the run's increment, and the job as it was when the run was planned."""
-        with self._planned() as (context, _):
-            changes: Any = replace(context, stage="changes")
-            yield changes, load_plan(changes.rows, changes.run)

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import replace
-from typing import Any
-
 from dynamodb_copy.aws.tables import describe
 from dynamodb_copy.job import IncrementalJob
 from dynamodb_copy.model import Segment, Tally
 from dynamodb_copy.phases import applying, catching_up, export_feed, planning, repairing
 from dynamodb_copy.phases.applying import Drained
 from dynamodb_copy.phases.comparing import Tables, compare
-from dynamodb_copy.phases.context import AnyContext, local_schedules
+from dynamodb_copy.phases.context import local_schedules
 from dynamodb_copy.phases.copying import Progress, copy
 from dynamodb_copy.phases.forecasting_changes import ChangesForecast, forecast_changes
 from dynamodb_copy.phases.prepare import Prepared, check_shapes, existing_target, readable_source
 from dynamodb_copy.report import Report, Verdict
 from dynamodb_copy.runs.opened import Run
-from dynamodb_copy.state.plans import Plan, load_plan
+from dynamodb_copy.state.plans import Plan
 
 
 class IncrementalRun(Run[IncrementalJob]):
@@ -92,10 +87,3 @@ class IncrementalRun(Run[IncrementalJob]):
         """Write only what differs, then compare again."""
         with self._opened() as context:
             return repairing.repair(context)
-
-    @contextmanager
-    def _changes(self) -> Iterator[tuple[AnyContext, Plan]]:
-        """The plan of the run's changes, and the job as it was when the run was planned."""
-        with self._planned() as (context, _):
-            changes: Any = replace(context, stage="changes")
-            yield changes, load_plan(changes.rows, changes.run)
