@@ -14,14 +14,14 @@ import pytest
 from rich.console import Console
 
 from benchmarks.figures import Figure, all_of
-from benchmarks.histories import KEYS, Past, Writer, by_id, next_second, writing
+from benchmarks.histories import KEYS, Past, Writer, by_id, writing
 from benchmarks.killed_runs import GivenUpError, Killer, brought_up, in_a_hurry
 from benchmarks.stories import Stories, Story
 from dynamodb_copy.assembly import IncrementalBackupRun
 from dynamodb_copy.report import Report
 from integration.backups import Store
 from integration.chains import restored
-from integration.changes import chain_run
+from integration.changes import chain_run, next_second
 from integration.pair import TARGET_REGION, Hurried, Pair, Side
 
 _SECONDS = (4.0, 8.0)

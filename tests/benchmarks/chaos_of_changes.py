@@ -14,12 +14,12 @@ import pytest
 from rich.console import Console
 
 from benchmarks.figures import Figure, all_of
-from benchmarks.histories import KEYS, Writer, by_id, next_second, writing
+from benchmarks.histories import KEYS, Writer, by_id, writing
 from benchmarks.killed_runs import GivenUpError, Killer, brought_up, in_a_hurry
 from benchmarks.stories import Stories, Story
 from dynamodb_copy.assembly import IncrementalRun
 from integration.backups import Store
-from integration.changes import STREAM, incremental_run
+from integration.changes import STREAM, incremental_run, next_second
 from integration.pair import SOURCE_REGION, Hurried, Pair, Side
 from integration.service_jobs import Service, switch_recovery
 

@@ -96,8 +96,3 @@ def _records(client: Any, stream_arn: str) -> Iterator[dict[str, Any]]:
         while (page := client.get_records(ShardIterator=iterator))["Records"]:
             yield from (record["dynamodb"] for record in page["Records"])
             iterator = page["NextShardIterator"]
-
-
-def next_second() -> None:
-    """Streams, windows and attributes know whole seconds only."""
-    time.sleep(1.05 - time.time() % 1)

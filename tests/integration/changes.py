@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -24,6 +26,13 @@ def quick_drains(monkeypatch: pytest.MonkeyPatch) -> None:
     """An emulator's stream shows every record at once: nobody has to wait five seconds for late ones."""
     monkeypatch.setattr(stream_lanes, "SAFE_SECONDS", 0.0)
     monkeypatch.setattr(stream_drain, "_PAUSE_SECONDS", 0.05)
+
+
+def next_second() -> datetime:
+    """Wait until the second is over, which is the grain of streams, windows and the service's clock; return it."""
+    now = time.time()
+    time.sleep(int(now) + 1.05 - now)
+    return datetime.fromtimestamp(int(now), UTC)
 
 
 def undrained(_moment: float) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
@@ -21,7 +20,7 @@ from dynamodb_copy.phases import export_feed
 from dynamodb_copy.report import Report
 from dynamodb_copy.windows import windows
 from integration.chains import restored
-from integration.changes import chain_run, incremental_job, undrained
+from integration.changes import chain_run, incremental_job, next_second, undrained
 from integration.pair import SOURCE_REGION, TIMEOUTS, Hurried, Pair, Side, item_of, unseen
 from integration.service_jobs import Native, switch_recovery, waited
 
@@ -170,11 +169,6 @@ def streamed(run: AnyRun) -> None:
     for segment in run.hand_over().segments:
         run.apply(segment, unseen, undrained)
     run.seal()
-
-
-def next_second() -> None:
-    """Streams and windows know whole seconds only."""
-    time.sleep(1.05 - time.time() % 1)
 
 
 def change(source: Side) -> None:

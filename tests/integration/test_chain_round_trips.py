@@ -2,25 +2,15 @@
 
 from __future__ import annotations
 
-import time
-from datetime import UTC, datetime
-
 import orjson
 import pytest
 
 from integration.backups import Store, contents
 from integration.chains import drilled, restored
-from integration.changes import chain_run, extended
+from integration.changes import chain_run, extended, next_second
 from integration.pair import Pair, item_of
 
 pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("quick_drains", "filled")]
-
-
-def next_second() -> datetime:
-    """Wait until the second is over, for streams of an emulator tell whole seconds; return the one that was."""
-    now = time.time()
-    time.sleep(int(now) + 1.05 - now)
-    return datetime.fromtimestamp(int(now), UTC)
 
 
 def changed(pair: Pair, text: str) -> None:

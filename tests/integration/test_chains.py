@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import time
 from typing import Any
 
 import orjson
@@ -13,7 +12,7 @@ from dynamodb_copy.aws.objects import Bucket
 from dynamodb_copy.chains import chain_for
 from dynamodb_copy.errors import ChangesLostError, TargetRefusedError
 from integration.backups import Store
-from integration.changes import based, chain_run, extended, stored_changes
+from integration.changes import based, chain_run, extended, next_second, stored_changes
 from integration.pair import Pair, item_of
 
 pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("quick_drains")]
@@ -115,7 +114,8 @@ def test_a_new_full_backup_does_not_interrupt_the_increments(store: Store) -> No
     extended(chain_run(store, "1", full_every="1s"))
     first_full, before = chain_of(store)
     store.pair.source.fill(range(2000, 2010))
-    time.sleep(2.1)  # moments come in whole seconds
+    next_second()
+    next_second()
 
     extended(chain_run(store, "2", full_every="1s"))
 
@@ -133,7 +133,8 @@ def test_a_chain_that_is_no_longer_kept_goes_with_its_increments_and_their_parts
     store.pair.source.fill(range(2000, 2010))
     extended(chain_run(store, "2"))
     old_full, old = chain_of(store)
-    time.sleep(2.1)  # moments come in whole seconds
+    next_second()
+    next_second()
     store.pair.source.fill(range(3000, 3010))
     last = chain_run(store, "3", **job)
     extended(last)

@@ -9,6 +9,7 @@ import pytest
 from dynamodb_copy.chain import end_of
 from dynamodb_copy.errors import BackupRefusedError, ChangesLostError
 from integration.chains import restored
+from integration.changes import next_second
 from integration.exports import (
     BY_EXPORT,
     Exporting,
@@ -16,7 +17,6 @@ from integration.exports import (
     brought_up,
     change,
     moment,
-    next_second,
     windowed,
 )
 from integration.pair import item_of

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from dynamodb_copy.errors import TableError
-from integration.changes import brought_up, incremental_run
+from integration.changes import brought_up, incremental_run, next_second
 from integration.pair import Pair, item_of
 
 pytestmark = pytest.mark.integration
@@ -29,7 +29,7 @@ def test_what_was_touched_since_the_last_run_is_copied_and_deletes_are_not(fille
     touched = [item_of(number, updated_at=SPELLED[form](), note={"S": "touched"}) for number in (3, 4, 900)]
     filled.source.put(*touched, item_of(5, note={"S": "untold"}))
     filled.source.delete(6)
-    time.sleep(1.1)
+    next_second()
 
     report = brought_up(incremental_run(filled, "2", changes=changes))
 
@@ -63,7 +63,7 @@ def test_an_index_is_queried_in_place_of_a_scan_and_items_come_whole(pair: Pair)
     brought_up(incremental_run(pair, "1", **job))
     now = SPELLED["epoch_seconds"]
     pair.source.put(*[item_of(n, kind={"S": "ab"[n % 2]}, updated_at=now()) for n in range(20)])
-    time.sleep(1.1)
+    next_second()
 
     with pair.observed("aws_virginia") as proxy:
         report = brought_up(incremental_run(pair, "2", **job))

@@ -14,7 +14,7 @@ import pytest
 from dags.airflow_home import run_once
 from dynamodb_copy.errors import ChangesLostError, RunIncompleteError, TableError
 from dynamodb_copy.job import IncrementalBackupJob, IncrementalJob
-from integration.changes import undrained
+from integration.changes import next_second, undrained
 from integration.dag_runs import ConnectTo, event_of, states
 from integration.exports import (
     BY_EXPORT,
@@ -27,7 +27,6 @@ from integration.exports import (
     brought_up,
     change,
     moment,
-    next_second,
     streamed,
     windowed,
 )
