@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from dynamodb_copy.job import IncrementalBackupJob
 from dynamodb_copy.model import Segment, Tally
-from dynamodb_copy.phases import expiring, export_feed, extending, sealing_increments, storing
-from dynamodb_copy.phases.copying import Progress, copy
+from dynamodb_copy.phases import expiring, extending, sealing_increments, storing
+from dynamodb_copy.phases.copying import Progress
 from dynamodb_copy.phases.forecasting_changes import ChainForecast, forecast_chain
 from dynamodb_copy.report import Report
-from dynamodb_copy.runs.opened import Run
+from dynamodb_copy.runs.changes_run import ChangesRun
 from dynamodb_copy.state.plans import Plan
 
 
-class IncrementalBackupRun(Run[IncrementalBackupJob]):
+class IncrementalBackupRun(ChangesRun[IncrementalBackupJob]):
     """A run that extends a chain: a full backup where one is due, then an increment; verbs in their order."""
 
     def prepare(self) -> str:
@@ -30,25 +30,10 @@ class IncrementalBackupRun(Run[IncrementalBackupJob]):
         with self._opened() as context:
             return extending.plan(context)
 
-    def copy(self, segment: Segment, on_progress: Progress) -> Tally:
-        """Store what earlier attempts left of a segment of the full backup; return its cumulative tally."""
-        with self._planned() as (context, plan):
-            return copy(context, plan, segment, on_progress)
-
     def hand_over(self) -> Plan:
         """Seal the full backup, and decide the segments of the increment; none where the service exports it."""
         with self._planned() as planned:
             return extending.hand_over(*planned)
-
-    def start_windows(self) -> list[str]:
-        """Start the exports of the run's windows, each once; return their ARNs. Only with `changes: {by: export}`."""
-        with self._changes() as (context, plan):
-            return export_feed.start(context, plan)
-
-    def windows_are_done(self) -> bool:
-        """Whether these exports have completed; raises TableError when one has failed."""
-        with self._changes() as (context, plan):
-            return export_feed.is_done(context, plan)
 
     def apply(self, segment: Segment, on_progress: Progress, _on_drained: object = None) -> Tally:
         """Store the changes of a segment that earlier attempts left; return its cumulative tally."""

@@ -5,19 +5,19 @@ from __future__ import annotations
 from dynamodb_copy.aws.tables import describe
 from dynamodb_copy.job import IncrementalJob
 from dynamodb_copy.model import Segment, Tally
-from dynamodb_copy.phases import applying, catching_up, export_feed, planning, repairing
+from dynamodb_copy.phases import applying, catching_up, planning, repairing
 from dynamodb_copy.phases.applying import Drained
 from dynamodb_copy.phases.comparing import Tables, compare
 from dynamodb_copy.phases.context import local_schedules
-from dynamodb_copy.phases.copying import Progress, copy
+from dynamodb_copy.phases.copying import Progress
 from dynamodb_copy.phases.forecasting_changes import ChangesForecast, forecast_changes
 from dynamodb_copy.phases.prepare import Prepared, check_shapes, existing_target, readable_source
 from dynamodb_copy.report import Report, Verdict
-from dynamodb_copy.runs.opened import Run
+from dynamodb_copy.runs.changes_run import ChangesRun
 from dynamodb_copy.state.plans import Plan
 
 
-class IncrementalRun(Run[IncrementalJob]):
+class IncrementalRun(ChangesRun[IncrementalJob]):
     """A run of an incremental copy: a base where the target has none, then what changed; verbs in their order."""
 
     def prepare(self) -> Prepared:
@@ -40,25 +40,10 @@ class IncrementalRun(Run[IncrementalJob]):
         with self._opened() as context:
             return catching_up.plan(context)
 
-    def copy(self, segment: Segment, on_progress: Progress) -> Tally:
-        """Copy what earlier attempts left of a segment of the base; return its cumulative tally."""
-        with self._planned() as (context, plan):
-            return copy(context, plan, segment, on_progress)
-
     def hand_over(self) -> Plan:
         """Decide the segments of the changes, once the base is whole; there are none when no window has ended yet."""
         with self._planned() as planned:
             return catching_up.hand_over(*planned)
-
-    def start_windows(self) -> list[str]:
-        """Start the exports of the run's windows, each once; return their ARNs. Only with `changes: {by: export}`."""
-        with self._changes() as (context, plan):
-            return export_feed.start(context, plan)
-
-    def windows_are_done(self) -> bool:
-        """Whether these exports have completed; raises TableError when one has failed."""
-        with self._changes() as (context, plan):
-            return export_feed.is_done(context, plan)
 
     def apply(self, segment: Segment, on_progress: Progress, on_drained: Drained) -> Tally:
         """Write the changes of a segment that earlier attempts left; return its cumulative tally."""

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any, Generic, cast
 
 from dynamodb_copy.job import read_job
-from dynamodb_copy.phases.context import AnyContext, JobT, RunContext
+from dynamodb_copy.phases.context import JobT, RunContext
 from dynamodb_copy.state.plans import Plan, load_plan
 
 
@@ -37,10 +37,3 @@ class Run(Generic[JobT]):
             plan = load_plan(context.rows, context.run)
             job = cast("JobT", read_job(plan.job_name, plan.job_text))  # a job of this kind made the plan
             yield replace(context, job=job), plan
-
-    @contextmanager
-    def _changes(self) -> Iterator[tuple[AnyContext, Plan]]:
-        """The stored plan of the second half of a run that copies what changed, and the job as of the first one's."""
-        with self._planned() as (context, _):
-            changes: AnyContext = replace(context, stage="changes")
-            yield changes, load_plan(changes.rows, changes.run)
